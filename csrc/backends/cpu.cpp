@@ -1,0 +1,204 @@
+// The CPU's loops: slots in equal parts over a thread pool, each loop compiled once per instruction set and picked at
+// run time. No rules here.
+#include <unistd.h>
+
+#include <atomic>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "bound.h"
+#include "thread_pool.h"
+
+namespace mesa {
+namespace {
+
+template <class W>
+MESA_HD FaultReport step_range(const Batch<W>& given, int64_t begin, int64_t end) {
+  const Batch<W> batch = given;  // a copy no store in the loop can alias, so that its fields stay in registers
+  FaultReport report;
+  for (int64_t slot = begin; slot < end; ++slot) {
+    const Fault fault = step_slot(batch, slot);
+    if (fault != Fault::kNone && report.fault == Fault::kNone) report = {fault, slot, batch.memory.action[slot]};
+  }
+  return report;
+}
+
+template <class W>
+MESA_HD void reset_range(const Batch<W>& batch, const ResetRequest& request, int64_t begin, int64_t end) {
+  for (int64_t slot = begin; slot < end; ++slot) reset_if_asked(batch, request, slot);
+}
+
+// One world's loops for one instruction set. `flatten` pulls every rule into the loop, where it takes on the target.
+template <class W>
+struct Loops {
+  FaultReport (*step)(const Batch<W>&, int64_t, int64_t);
+  void (*reset)(const Batch<W>&, const ResetRequest&, int64_t, int64_t);
+};
+
+#define MESA_LOOPS(World, suffix, target)                                                                     \
+  target FaultReport step_##World##suffix(const Batch<World>& batch, int64_t begin, int64_t end) {            \
+    return step_range(batch, begin, end);                                                                     \
+  }                                                                                                           \
+  target void reset_##World##suffix(const Batch<World>& batch, const ResetRequest& request, int64_t begin,    \
+                                    int64_t end) {                                                            \
+    reset_range(batch, request, begin, end);                                                                  \
+  }
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define MESA_X86 1
+#define MESA_AVX2 __attribute__((flatten, target("avx2,bmi,bmi2,lzcnt,popcnt,fma")))
+#define MESA_AVX512 \
+  __attribute__((flatten, target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,bmi,bmi2,lzcnt,popcnt,fma")))
+#else
+#define MESA_X86 0
+#endif
+
+enum InstructionSet { kBaseline, kAvx2, kAvx512 };
+constexpr const char* kInstructionSetNames[] = {"baseline", "avx2", "avx512"};
+
+template <class W>
+Loops<W> loops_for(InstructionSet);
+
+#if MESA_X86
+#define MESA_WORLD_LOOPS(World)                                                 \
+  MESA_LOOPS(World, _baseline, __attribute__((flatten)))                        \
+  MESA_LOOPS(World, _avx2, MESA_AVX2)                                           \
+  MESA_LOOPS(World, _avx512, MESA_AVX512)                                       \
+  template <>                                                                   \
+  Loops<World> loops_for<World>(InstructionSet set) {                           \
+    if (set == kAvx512) return {step_##World##_avx512, reset_##World##_avx512}; \
+    if (set == kAvx2) return {step_##World##_avx2, reset_##World##_avx2};       \
+    return {step_##World##_baseline, reset_##World##_baseline};                 \
+  }
+#else
+#define MESA_WORLD_LOOPS(World)                                 \
+  MESA_LOOPS(World, _baseline, )                                \
+  template <>                                                   \
+  Loops<World> loops_for<World>(InstructionSet) {               \
+    return {step_##World##_baseline, reset_##World##_baseline}; \
+  }
+#endif
+MESA_WORLDS(MESA_WORLD_LOOPS)
+
+InstructionSet best_instruction_set() {
+#if MESA_X86
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("popcnt");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512cd");
+  return avx512 ? kAvx512 : avx2 ? kAvx2 : kBaseline;
+#else
+  return kBaseline;
+#endif
+}
+
+std::atomic<int>& current_set() {
+  static std::atomic<int> set{best_instruction_set()};
+  return set;
+}
+
+// Slots a thread works on are whole cache lines of every per-slot array (the narrowest is a byte a slot).
+constexpr int64_t kSlotsPerLine = 64;
+
+template <class W>
+class CpuBackend final : public Bound<W> {
+ public:
+  using Bound<W>::Bound;
+
+  void reset(const ResetRequest& request, void*) override {
+    const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).reset;
+    over_slots([&](int, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end); });
+  }
+
+  FaultReport step(void*) override {
+    const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).step;
+    reports_.assign(static_cast<size_t>(this->settings_.num_threads), {});
+    over_slots([&](int part, int64_t begin, int64_t end) {
+      reports_[static_cast<size_t>(part)] = loop(this->batch_, begin, end);
+    });
+    for (const FaultReport& report : reports_)
+      if (report.fault != Fault::kNone) return report;
+    return {};
+  }
+
+ private:
+  template <class Body>
+  void over_slots(const Body& body) {
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
+    const int64_t slots = this->batch_.num_slots;
+    const int64_t lines = (slots + kSlotsPerLine - 1) / kSlotsPerLine;
+    const int64_t parts = std::min<int64_t>(this->settings_.num_threads, lines);
+    if (parts <= 1) {
+      body(0, 0, slots);
+      return;
+    }
+    pool(static_cast<int>(parts)).run([&](int part) {
+      const int64_t begin = lines * part / parts * kSlotsPerLine;
+      const int64_t end = std::min(slots, lines * (part + 1) / parts * kSlotsPerLine);
+      body(part, begin, end);
+    });
+  }
+  // Threads do not survive a fork: the child starts its own team and lets go of the parent's.
+  ThreadPool& pool(int num_threads) {
+    if (pool_ && owner_ != getpid()) (void)pool_.release();
+    if (!pool_) {
+      pool_ = std::make_unique<ThreadPool>(num_threads);
+      owner_ = getpid();
+    }
+    return *pool_;
+  }
+
+  std::mutex mutex_;
+  std::unique_ptr<ThreadPool> pool_;
+  pid_t owner_ = 0;
+  std::vector<FaultReport> reports_;
+};
+
+}  // namespace
+
+std::vector<std::string> world_ids() {
+#define MESA_ID(World) World::kId,
+  return {MESA_WORLDS(MESA_ID)};
+}
+
+Spec make_spec(const std::string& id, const Options& options) {
+#define MESA_SPEC(World) \
+  if (id == World::kId) return spec_of<World>(options);
+  MESA_WORLDS(MESA_SPEC)
+  throw std::out_of_range(unknown_world(id));
+}
+
+std::unique_ptr<Backend> make_cpu(const std::string& id, const Options& options, const Settings& settings) {
+#define MESA_CPU(World) \
+  if (id == World::kId) return std::make_unique<CpuBackend<World>>(options, settings);
+  MESA_WORLDS(MESA_CPU)
+  throw std::out_of_range(unknown_world(id));
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (int set = kBaseline; set <= best_instruction_set(); ++set) names.push_back(kInstructionSetNames[set]);
+  return names;
+}
+
+std::string instruction_set() { return kInstructionSetNames[current_set().load()]; }
+
+void use_instruction_set(const std::string& name) {
+  const std::vector<std::string> usable = instruction_sets();
+  for (size_t set = 0; set < usable.size(); ++set) {
+    if (usable[set] == name) {
+      current_set() = static_cast<int>(set);
+      return;
+    }
+  }
+  std::string allowed;
+  for (const std::string& other : usable) allowed += (allowed.empty() ? "" : ", ") + other;
+  throw std::invalid_argument("instruction_set: got '" + name + "', allowed: " + allowed);
+}
+
+}  // namespace mesa

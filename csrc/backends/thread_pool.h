@@ -1,0 +1,42 @@
+// A fixed team of threads that runs one function over equal parts of a range, the caller's thread among them. Between
+// jobs the others spin for some microseconds (a step of a batch is tens of them) and then sleep.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace mesa {
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(int num_threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
+  // Calls part(k) for k = 0 … num_threads()-1, each on its own thread, and waits; the first exception is rethrown.
+  void run(const std::function<void(int)>& part);
+
+ private:
+  void work(int index);
+  void call(int index);
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> job_{0};      // counts jobs; a worker runs when it sees a number it has not run
+  std::atomic<int> running_{0};       // workers not yet finished with the job
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> stop_{false};
+  const std::function<void(int)>* part_ = nullptr;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace mesa

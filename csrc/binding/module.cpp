@@ -1,0 +1,208 @@
+// The Python face of the engine. Names no world and holds no rule: specs, vectors of slots, and the solvers' module.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+#include "../backends/backend.h"
+#include "../core/rng.h"
+#include "solvers.h"
+
+namespace py = pybind11;
+
+namespace mesa {
+namespace {
+
+OptionValue option_from(const std::string& name, py::handle value) {
+  if (py::hasattr(value, "item") && py::hasattr(value, "dtype")) {  // a NumPy scalar is what it holds
+    return option_from(name, py::object(value.attr("item")()));
+  }
+  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (py::isinstance<py::int_>(value)) {
+    int overflow = 0;
+    const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    if (overflow) return overflow > 0 ? INT64_MAX : INT64_MIN;  // out of every option's range, and refused as such
+    return static_cast<int64_t>(number);
+  }
+  if (py::isinstance<py::float_>(value)) return value.cast<double>();
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  throw OptionTypeError(name + ": got " + py::repr(value).cast<std::string>() + ", allowed: int, float, bool or str");
+}
+
+Options options_from(const py::dict& given) {
+  Options options;
+  for (const auto& [name, value] : given) options[name.cast<std::string>()] = option_from(name.cast<std::string>(), value);
+  return options;
+}
+
+py::dict options_to(const Options& options) {
+  py::dict result;
+  for (const auto& [name, value] : options) result[py::str(name)] = py::cast(value);
+  return result;
+}
+
+void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return;
+  throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) + ", allowed: " + std::to_string(low) +
+                              " to " + std::to_string(high));
+}
+
+std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& options, int64_t num_envs, int cuda_device,
+                                     int64_t num_threads, int64_t first_slot, int autoreset, bool history, bool oracle,
+                                     std::optional<int64_t> max_episode_steps) {
+  const Options given = options_from(options);
+  const int64_t slots = int64_t{1} << 32;  // a slot's global number is 32 bits of its random numbers' key
+  check_range("num_envs", num_envs, 1, slots);
+  check_range("first_slot", first_slot, 0, slots - num_envs);
+  check_range("num_threads", num_threads, 1, 1024);
+  check_range("autoreset", autoreset, 0, 2);
+  Settings settings;
+  settings.num_envs = num_envs;
+  settings.first_slot = first_slot;
+  settings.num_threads = static_cast<int32_t>(num_threads);
+  settings.autoreset = static_cast<Autoreset>(autoreset);
+  settings.history = history;
+  settings.oracle = oracle;
+  settings.max_episode_steps = max_episode_steps ? *max_episode_steps : make_spec(id, given).max_episode_steps;
+  check_range("max_episode_steps", settings.max_episode_steps, 0, INT32_MAX);
+  return cuda_device < 0 ? make_cpu(id, given, settings) : make_cuda(id, given, settings, cuda_device);
+}
+
+py::object fault_to_python(const FaultReport& report) {
+  if (report.fault == Fault::kNone) return py::none();
+  return py::make_tuple(static_cast<int>(report.fault), report.slot, report.action);
+}
+
+py::tuple picture_to_python(const Picture& picture) {
+  py::array_t<uint8_t> rgb({picture.rows, picture.cols, int64_t{3}});
+  std::string letters;
+  uint8_t* out = rgb.mutable_data();
+  for (const Tile& tile : picture.tiles) {
+    letters += tile.letter;
+    *out++ = tile.red;
+    *out++ = tile.green;
+    *out++ = tile.blue;
+  }
+  return py::make_tuple(letters, rgb);
+}
+
+template <class T>
+const T* pointer(uintptr_t address) {
+  return reinterpret_cast<const T*>(address);
+}
+
+}  // namespace
+}  // namespace mesa
+
+PYBIND11_MODULE(_core, m) {
+  using namespace mesa;
+  m.doc() = "mesasim's native engine";
+  py::register_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const OptionTypeError& e) {
+      PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const std::out_of_range& e) {
+      PyErr_SetString(PyExc_KeyError, e.what());
+    }
+  });
+
+  py::class_<Field>(m, "Field")
+      .def_readonly("name", &Field::name)
+      .def_property_readonly("dtype", [](const Field& f) { return dtype_name(f.dtype); })
+      .def_property_readonly("shape", [](const Field& f) { return py::tuple(py::cast(f.shape)); })
+      .def_readonly("low", &Field::low)
+      .def_readonly("high", &Field::high)
+      .def_readonly("categories", &Field::categories)
+      .def_readonly("help", &Field::help)
+      .def("__repr__", [](const Field& f) {
+        return "Field(" + f.name + ": " + dtype_name(f.dtype) + py::repr(py::tuple(py::cast(f.shape))).cast<std::string>() + ")";
+      });
+  py::class_<Option>(m, "Option")
+      .def_readonly("name", &Option::name)
+      .def_readonly("type", &Option::type)
+      .def_readonly("default", &Option::default_value)
+      .def_readonly("low", &Option::low)
+      .def_readonly("high", &Option::high)
+      .def_readonly("choices", &Option::choices)
+      .def_readonly("help", &Option::help);
+  py::class_<Spec>(m, "Spec")
+      .def_readonly("id", &Spec::id)
+      .def_readonly("help", &Spec::help)
+      .def_readonly("options", &Spec::options)
+      .def_readonly("observation", &Spec::observation)
+      .def_readonly("oracle", &Spec::oracle)
+      .def_readonly("actions", &Spec::actions)
+      .def_readonly("max_episode_steps", &Spec::max_episode_steps)
+      .def_property_readonly("variants", [](const Spec& spec) {
+        py::list result;
+        for (const Options& options : spec.variants) result.append(options_to(options));
+        return result;
+      });
+  py::class_<Buffer>(m, "Buffer").def_readonly("group", &Buffer::group).def_readonly("field", &Buffer::field);
+
+  py::class_<Backend>(m, "Vector")
+      .def(py::init(&make_vector), py::arg("id"), py::arg("options"), py::kw_only(), py::arg("num_envs"),
+           py::arg("cuda_device") = -1, py::arg("num_threads") = 1, py::arg("first_slot") = 0, py::arg("autoreset") = 0,
+           py::arg("history") = false, py::arg("oracle") = false, py::arg("max_episode_steps") = py::none())
+      .def_property_readonly("spec", &Backend::spec, py::return_value_policy::reference_internal)
+      .def("buffers", &Backend::buffers)
+      .def("bind",
+           [](Backend& self, const std::vector<uintptr_t>& addresses) {
+             std::vector<void*> pointers;
+             for (const uintptr_t address : addresses) pointers.push_back(reinterpret_cast<void*>(address));
+             self.bind(pointers);
+           })
+      .def(
+          "reset",
+          [](Backend& self, uintptr_t mask, uintptr_t seeds, std::optional<uint64_t> seed, uintptr_t stream) {
+            const ResetRequest request{pointer<uint8_t>(mask), pointer<uint64_t>(seeds), seed.has_value(), seed.value_or(0)};
+            py::gil_scoped_release release;
+            self.reset(request, reinterpret_cast<void*>(stream));
+          },
+          py::arg("mask") = 0, py::arg("seeds") = 0, py::arg("seed") = py::none(), py::arg("stream") = 0)
+      .def(
+          "step",
+          [](Backend& self, uintptr_t stream) {
+            FaultReport report;
+            {
+              py::gil_scoped_release release;
+              report = self.step(reinterpret_cast<void*>(stream));
+            }
+            return fault_to_python(report);
+          },
+          py::arg("stream") = 0)
+      .def("picture", [](const Backend& self, const py::bytes& state) {
+        return picture_to_python(self.picture(std::string_view(state).data()));
+      });
+
+  m.def("world_ids", &world_ids);
+  m.def(
+      "spec", [](const std::string& id, const py::dict& options) { return make_spec(id, options_from(options)); },
+      py::arg("id"), py::arg("options") = py::dict());
+  m.def("instruction_sets", &instruction_sets, "Instruction sets usable here, best last.");
+  m.def("instruction_set", &instruction_set, "The one the CPU loops use.");
+  m.def("use_instruction_set", &use_instruction_set, py::arg("name"));
+  m.def("cuda_status", [] {
+    const CudaStatus status = cuda_status();
+    return py::make_tuple(status.compiled, status.devices, status.reason);
+  });
+
+  // The building blocks of every world's story, for tests against published values.
+  m.def("philox4x32_10", [](std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+    const Block block = philox4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
+    return std::array<uint32_t, 4>{block.word[0], block.word[1], block.word[2], block.word[3]};
+  });
+  m.def("portable_log", py::vectorize([](double x) { return portable_log(x); }));
+  m.def("portable_exp", py::vectorize([](double x) { return portable_exp(x); }));
+  m.def("normal_quantile", py::vectorize([](double p) { return normal_quantile(p); }));
+  m.def("beta_draws", [](double a, double b, uint64_t seed, int64_t count) {
+    py::array_t<double> out(count);
+    Rng rng({seed, 0, 0}, Purpose::kTask);
+    for (int64_t i = 0; i < count; ++i) out.mutable_at(i) = rng.beta(a, b);
+    return out;
+  });
+
+  bind_solvers(m);
+}

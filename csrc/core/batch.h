@@ -1,0 +1,207 @@
+// One slot of a batch: reset, step with time limit and autoreset, observe. Every backend's loops call these two
+// functions and nothing else. Memory belongs to the caller; a Batch is pointers into it and is copied by value.
+#pragma once
+#include <type_traits>
+
+#include "portable.h"
+#include "rng.h"
+
+namespace mesa {
+
+enum class Autoreset : int32_t { kNextStep = 0, kSameStep = 1, kDisabled = 2 };
+
+// Why a slot refused an action. The slot is left as it was.
+enum class Fault : int32_t { kNone = 0, kActionOutOfRange = 1, kStepAfterDone = 2, kNeverReset = 3 };
+
+// What one action led to. `trial_over` says that the next observation starts a new trial (or task).
+struct Outcome {
+  float reward;
+  bool terminated;
+  bool trial_over;
+};
+
+// In front of every world's State in a slot's memory.
+struct SlotHeader {
+  uint64_t seed;
+  uint32_t stream;   // the slot's global number: with seed and episode, the key of all its random numbers
+  uint32_t episode;  // 0 in the first episode after a seeded reset
+  int32_t step;      // actions taken in this episode
+  uint8_t live;      // false until the first reset
+  uint8_t done;      // terminated or truncated, and not reset since
+  uint8_t unused[2];
+
+  MESA_HD Key key() const { return {seed, stream, episode}; }
+};
+static_assert(sizeof(SlotHeader) == 24 && std::is_trivially_copyable_v<SlotHeader>);
+
+constexpr int kMaxFields = 8;
+
+// Rows of one slot in a group of [num_slots, ...] arrays.
+struct Arrays {
+  uint8_t* base[kMaxFields];
+  int64_t row_bytes[kMaxFields];
+
+  template <class T>
+  MESA_HD T* row(int field, int64_t slot) const {
+    return reinterpret_cast<T*>(base[field] + slot * row_bytes[field]);
+  }
+};
+struct Row {
+  const Arrays& arrays;
+  int64_t slot;
+
+  template <class T>
+  MESA_HD T* field(int index) const {
+    return arrays.template row<T>(index, slot);
+  }
+};
+
+// The engine's own fields, appended to a world's observation when history is on.
+struct HistoryArrays {
+  int32_t* previous_action;  // -1 at an episode's first observation
+  float* previous_reward;
+  uint8_t* trial_start;
+};
+
+struct Memory {
+  uint8_t* state;  // [num_slots, stride]: SlotHeader, then the world's State and what trails it
+  int64_t stride;
+  const int32_t* action;
+  float* reward;
+  uint8_t *terminated, *truncated;
+  Arrays observation, oracle;
+  HistoryArrays history;
+  Arrays final_observation, final_oracle;  // same-step autoreset only
+  HistoryArrays final_history;
+};
+
+template <class W>
+struct Batch {
+  typename W::Config config;
+  Memory memory;
+  int64_t num_slots;
+  int64_t first_slot;  // global number of slot 0
+  int32_t num_actions;
+  int32_t max_episode_steps;  // 0: no limit
+  Autoreset autoreset;
+  bool history;
+};
+
+// A world's State sits behind the header; what its size depends on options for (its tail) sits behind that.
+template <class W>
+MESA_HD SlotHeader& header_of(const Batch<W>& b, int64_t slot) {
+  return *reinterpret_cast<SlotHeader*>(b.memory.state + slot * b.memory.stride);
+}
+template <class W>
+MESA_HD typename W::State& state_of(SlotHeader& header) {
+  return *reinterpret_cast<typename W::State*>(&header + 1);
+}
+template <class T, class State>
+MESA_HD T* tail_of(State& state, int64_t byte_offset = 0) {
+  return reinterpret_cast<T*>(reinterpret_cast<uint8_t*>(&state + 1) + byte_offset);
+}
+template <class T, class State>
+MESA_HD const T* tail_of(const State& state, int64_t byte_offset = 0) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const uint8_t*>(&state + 1) + byte_offset);
+}
+
+template <class W>
+MESA_HD void show_slot(const Batch<W>& b, int64_t slot, typename W::State& state, const Arrays& observation,
+                       const Arrays& oracle, const HistoryArrays& history, int32_t action, float reward,
+                       bool trial_start) {
+  W::observe(b.config, state, Row{observation, slot});
+  if (b.config.oracle) W::oracle(b.config, state, Row{oracle, slot});
+  if (b.history) {
+    history.previous_action[slot] = action;
+    history.previous_reward[slot] = reward;
+    history.trial_start[slot] = trial_start;
+  }
+}
+
+template <class W>
+MESA_HD void begin_episode(const Batch<W>& b, int64_t slot, SlotHeader& header) {
+  header.step = 0;
+  header.live = 1;
+  header.done = 0;
+  auto& state = state_of<W>(header);
+  W::reset(b.config, state, header.key());
+  show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, -1, 0.0f, true);
+}
+
+template <class W>
+MESA_HD void write_result(const Batch<W>& b, int64_t slot, float reward, bool terminated, bool truncated) {
+  b.memory.reward[slot] = reward;
+  b.memory.terminated[slot] = terminated;
+  b.memory.truncated[slot] = truncated;
+}
+
+// Starts the slot's story over at episode 0 of (seed, stream).
+template <class W>
+MESA_HD void seed_slot(const Batch<W>& b, int64_t slot, uint64_t seed, uint32_t stream) {
+  SlotHeader& header = header_of(b, slot);
+  header.seed = seed;
+  header.stream = stream;
+  header.episode = 0;
+  header.live = 0;
+}
+
+template <class W>
+MESA_HD void reset_slot(const Batch<W>& b, int64_t slot) {
+  SlotHeader& header = header_of(b, slot);
+  if (header.live) ++header.episode;
+  begin_episode(b, slot, header);
+  write_result(b, slot, 0.0f, false, false);
+}
+
+// How a reset picks its slots and their seeds. Null mask: every slot. Null seeds: `seed` for every slot, if has_seed.
+struct ResetRequest {
+  const uint8_t* mask = nullptr;    // [num_slots] or null
+  const uint64_t* seeds = nullptr;  // [num_slots] or null
+  bool has_seed = false;
+  uint64_t seed = 0;
+};
+
+template <class W>
+MESA_HD void reset_if_asked(const Batch<W>& b, const ResetRequest& request, int64_t slot) {
+  if (request.mask && !request.mask[slot]) return;
+  // A seed given slot by slot is that slot's alone: its story does not depend on where in the batch it stands.
+  if (request.seeds) {
+    seed_slot(b, slot, request.seeds[slot], 0);
+  } else if (request.has_seed) {
+    seed_slot(b, slot, request.seed, static_cast<uint32_t>(b.first_slot + slot));
+  }
+  reset_slot(b, slot);
+}
+
+template <class W>
+MESA_HD Fault step_slot(const Batch<W>& b, int64_t slot) {
+  SlotHeader& header = header_of(b, slot);
+  if (!header.live) return Fault::kNeverReset;
+  if (header.done) {
+    if (b.autoreset == Autoreset::kDisabled) return Fault::kStepAfterDone;
+    reset_slot(b, slot);  // next-step mode: the action is ignored
+    return Fault::kNone;
+  }
+  const int32_t action = b.memory.action[slot];
+  if (static_cast<uint32_t>(action) >= static_cast<uint32_t>(b.num_actions)) return Fault::kActionOutOfRange;
+
+  auto& state = state_of<W>(header);
+  const Outcome outcome = W::step(b.config, state, action, header.key());
+  ++header.step;
+  const bool truncated = !outcome.terminated && header.step == b.max_episode_steps;
+  const bool done = outcome.terminated || truncated;
+  write_result(b, slot, outcome.reward, outcome.terminated, truncated);
+  if (done && b.autoreset == Autoreset::kSameStep) {
+    show_slot(b, slot, state, b.memory.final_observation, b.memory.final_oracle, b.memory.final_history, action,
+              outcome.reward, outcome.trial_over);
+    ++header.episode;
+    begin_episode(b, slot, header);
+  } else {
+    header.done = done;
+    show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, action, outcome.reward,
+              outcome.trial_over);
+  }
+  return Fault::kNone;
+}
+
+}  // namespace mesa

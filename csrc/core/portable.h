@@ -1,0 +1,30 @@
+// Which compiler is reading. The only file that knows; rules of worlds are written against MESA_HD alone.
+#pragma once
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define MESA_HD __host__ __device__ __forceinline__
+#elif defined(__GNUC__) || defined(__clang__)
+#define MESA_HD inline __attribute__((always_inline))
+#else
+#define MESA_HD inline
+#endif
+
+#if defined(__CUDACC__)
+#define MESA_TABLE __device__ __host__ static constexpr  // constants that device code indexes
+#else
+#define MESA_TABLE static constexpr
+#endif
+
+namespace mesa {
+
+// The 128-bit product of two 64-bit numbers, as (high, low).
+struct Wide {
+  uint64_t high, low;
+};
+MESA_HD Wide multiply_wide(uint64_t a, uint64_t b) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+  return {static_cast<uint64_t>(product >> 64), static_cast<uint64_t>(product)};
+}
+
+}  // namespace mesa

@@ -1,0 +1,8 @@
+// The list of worlds: an include and an X(Name) each. The only index there is.
+#pragma once
+#include "bandit.h"
+#include "maze.h"
+
+#define MESA_WORLDS(X) \
+  X(Bandit)            \
+  X(Maze)
