@@ -1,0 +1,19 @@
+"""Every world of the engine, registered with Gymnasium as mesasim/<id>. No id is typed by hand."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from mesasim import _core
+from mesasim.spec import PREFIX
+
+
+def register_worlds() -> None:
+    for world in _core.world_ids():
+        gymnasium.register(
+            id=PREFIX + world,
+            entry_point="mesasim.single:MesaEnv",
+            vector_entry_point="mesasim.vector:gymnasium_vec",
+            kwargs={"world": world},
+            disable_env_checker=True,  # mesasim.testing checks the worlds; a user's make() need not again
+        )

@@ -1,0 +1,71 @@
+"""Native Spec → gymnasium spaces and torch dtypes: the only place where Python learns a shape."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import torch
+
+from mesasim import _core
+
+TORCH_DTYPES = {"bool": torch.bool, "uint8": torch.uint8, "int32": torch.int32, "float32": torch.float32}
+NUMPY_DTYPES = {"bool": np.bool_, "uint8": np.uint8, "int32": np.int32, "float32": np.float32}
+PREFIX = "mesasim/"
+
+
+def world_id(name: str) -> str:
+    """The engine's id of `name`, which may carry Gymnasium's namespace. Raises KeyError for an unknown world."""
+    if not isinstance(name, str):
+        raise TypeError(f"id: got {name!r}, allowed: one of {', '.join(_core.world_ids())}")
+    bare = name.removeprefix(PREFIX)
+    if bare not in _core.world_ids():
+        raise KeyError(f"id: got {name!r}, allowed: {', '.join(_core.world_ids())} (with or without {PREFIX!r})")
+    return bare
+
+
+def load_spec(name: str, options: dict[str, object] | None = None) -> _core.Spec:
+    """What the world shows and accepts under these options (checked: ValueError or TypeError names the option)."""
+    return _core.spec(world_id(name), options or {})
+
+
+def box(field: _core.Field) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(field.low, field.high, field.shape, NUMPY_DTYPES[field.dtype])  # type: ignore[arg-type]
+
+
+def observation_space(fields: list[_core.Field]) -> gymnasium.Space:
+    """A Box where there is one field, a Dict of Boxes where there are more."""
+    if len(fields) == 1:
+        return box(fields[0])
+    return gymnasium.spaces.Dict({field.name: box(field) for field in fields})
+
+
+def parse_option(spec: _core.Spec, text: str) -> tuple[str, object]:
+    """`name=value` as typed on a command line → (name, value in the option's type)."""
+    name, equals, value = text.partition("=")
+    options = {option.name: option for option in spec.options}
+    if not equals:
+        raise ValueError(f"option: got {text!r}, allowed: name=value")
+    if name not in options:
+        raise ValueError(f"option: got {name!r}, allowed for {spec.id}: {', '.join(options)}")
+    kind = options[name].type
+    try:
+        if kind == "int":
+            return name, int(value)
+        if kind == "float":
+            return name, float(value)
+    except ValueError:
+        raise ValueError(f"{name}: got {value!r}, allowed: {'an integer' if kind == 'int' else 'a number'}") from None
+    if kind == "bool":
+        words = {"true": True, "1": True, "false": False, "0": False}
+        if value.lower() not in words:
+            raise ValueError(f"{name}: got {value!r}, allowed: true or false")
+        return name, words[value.lower()]
+    return name, value
+
+
+def parse_options(world: str, texts: list[str] | tuple[str, ...]) -> dict[str, object]:
+    """A world's options from `name=value` texts, checked by the engine."""
+    spec = load_spec(world)
+    options = dict(parse_option(spec, text) for text in texts)
+    load_spec(world, options)
+    return options
