@@ -8,11 +8,13 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from mesasim.vector import RENDER_MODES, MesaVectorEnv
+from mesasim.vector import RENDER_FPS, RENDER_MODES, MesaVectorEnv
 
 
 class MesaEnv(gymnasium.Env):
     """One slot of `world`. With seed s it tells the story of a vector's slot seeded s (see MesaVectorEnv.reset)."""
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012
 
     def __init__(self, world: str, render_mode: str | None = None, **kwargs: Any) -> None:
         refused = {"num_envs", "output", "copy", "autoreset_mode", "buffers"} & kwargs.keys()
@@ -25,7 +27,6 @@ class MesaEnv(gymnasium.Env):
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
         self.render_mode = render_mode
-        self.metadata = {"render_modes": list(RENDER_MODES), "render_fps": self.vector.metadata["render_fps"]}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)

@@ -22,6 +22,7 @@ from mesasim.spec import load_spec, observation_space, world_id
 
 AUTORESET = {AutoresetMode.NEXT_STEP: 0, AutoresetMode.SAME_STEP: 1, AutoresetMode.DISABLED: 2}
 RENDER_MODES = ("rgb_array", "ansi")
+RENDER_FPS = 8
 
 
 class MesaVectorEnv(gymnasium.vector.VectorEnv):
@@ -98,7 +99,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         self.world_spec: _core.Spec = self._native.spec
         self.buffers = Buffers(self._native, self.num_envs, self.device, buffers)
         self.fields: list[_core.Field] = [b.field for b in self._native.buffers() if b.group == "observation"]
-        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": list(RENDER_MODES), "render_fps": 8}
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}
         self.single_observation_space = observation_space(self.fields)
         self.single_action_space = gymnasium.spaces.Discrete(len(self.world_spec.actions))
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

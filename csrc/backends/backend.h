@@ -42,6 +42,9 @@ class Backend {
   virtual void reset(const ResetRequest& request, void* stream) = 0;
   // On the CPU, the lowest refused slot of this step. On CUDA, of a step before: launches do not wait.
   virtual FaultReport step(void* stream) = 0;
+  virtual int64_t max_episode_steps() const = 0;
+  // The first slot of [num_envs, stride] state bytes in host memory whose world cannot have them; -1: none.
+  virtual int64_t invalid_slot(const void* state, size_t bytes) const = 0;
   virtual Picture picture(const void* slot_state) const = 0;  // of one slot's state bytes, in host memory
 };
 

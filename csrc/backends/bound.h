@@ -96,14 +96,29 @@ class Bound : public Backend {
     }
   }
 
+  int64_t max_episode_steps() const override { return batch_.max_episode_steps; }
+
+  int64_t invalid_slot(const void* state, size_t bytes) const override {
+    if (bytes != static_cast<size_t>(batch_.num_slots * batch_.memory.stride)) return 0;
+    for (int64_t slot = 0; slot < batch_.num_slots; ++slot) {
+      const auto copy = aligned_copy(static_cast<const uint8_t*>(state) + slot * batch_.memory.stride);
+      if (!slot_is_valid(batch_, reinterpret_cast<const uint8_t*>(copy.data()))) return slot;
+    }
+    return -1;
+  }
+
   Picture picture(const void* slot_state) const override {
-    std::vector<uint64_t> copy(static_cast<size_t>(batch_.memory.stride) / 8);
-    memcpy(copy.data(), slot_state, copy.size() * 8);
+    std::vector<uint64_t> copy = aligned_copy(slot_state);
     auto& header = *reinterpret_cast<SlotHeader*>(copy.data());
     return W::picture(batch_.config, state_of<W>(header));
   }
 
  protected:
+  std::vector<uint64_t> aligned_copy(const void* slot_state) const {
+    std::vector<uint64_t> copy(static_cast<size_t>(batch_.memory.stride) / 8);
+    memcpy(copy.data(), slot_state, copy.size() * 8);
+    return copy;
+  }
   void list_buffers() {
     const double actions = static_cast<double>(spec_.actions.size());
     if (spec_.observation.size() > kMaxFields || spec_.oracle.size() > kMaxFields)

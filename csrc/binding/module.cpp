@@ -173,6 +173,12 @@ PYBIND11_MODULE(_core, m) {
             return fault_to_python(report);
           },
           py::arg("stream") = 0)
+      .def_property_readonly("max_episode_steps", &Backend::max_episode_steps)
+      .def("invalid_slot",
+           [](const Backend& self, const py::bytes& state) {
+             const std::string_view bytes(state);
+             return self.invalid_slot(bytes.data(), bytes.size());
+           })
       .def("picture", [](const Backend& self, const py::bytes& state) {
         return picture_to_python(self.picture(std::string_view(state).data()));
       });

@@ -173,6 +173,15 @@ MESA_HD void reset_if_asked(const Batch<W>& b, const ResetRequest& request, int6
   reset_slot(b, slot);
 }
 
+// Whether a slot's memory, come from outside, holds values its world can have; stepping any other is not safe.
+template <class W>
+bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
+  const auto& header = *reinterpret_cast<const SlotHeader*>(memory);
+  if (header.live > 1 || header.done > 1 || header.step < 0) return false;
+  if (b.max_episode_steps > 0 && header.step > b.max_episode_steps) return false;
+  return !header.live || W::valid(b.config, *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader)));
+}
+
 template <class W>
 MESA_HD Fault step_slot(const Batch<W>& b, int64_t slot) {
   SlotHeader& header = header_of(b, slot);

@@ -179,6 +179,10 @@ struct Bandit {
     row.field<float>(4)[0] = static_cast<float>(s.regret);
   }
 
+  static bool valid(const Config& c, const State& s) {
+    return s.pull >= 0 && s.pull <= c.pulls && s.best >= 0 && s.best < c.arms;
+  }
+
   // One row an arm: a bar of ten tiles for its mean, brighter for the best; below, the pulls made.
   static Picture picture(const Config& c, State& s) {
     const Tile ground{'.', 24, 24, 32}, bar{'=', 90, 120, 170}, best{'#', 240, 180, 60}, spent{'+', 130, 200, 130};

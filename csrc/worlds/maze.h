@@ -236,6 +236,22 @@ struct Maze {
     }
   }
 
+  static bool valid(const Config& c, const State& s) {
+    const int cells[] = {s.row, s.col, s.start_row, s.start_col, s.goal_row, s.goal_col};
+    for (const int cell : cells)
+      if (cell >= c.size) return false;
+    if (s.trial < 0 || s.trial > c.trials || s.trial_step < 0) return false;
+    // No way out: the outermost tiles and the border around them are wall.
+    const int64_t edge = border(c), side = side_in_tiles(c), whole = side + 2 * edge;
+    for (int64_t y = 0; y < whole; ++y) {
+      for (int64_t x = 0; x < whole; ++x) {
+        const bool inside = y > edge && y < edge + side - 1 && x > edge && x < edge + side - 1;
+        if (!inside && (tiles_from(c, s, y, x) & 1)) return false;
+      }
+    }
+    return true;
+  }
+
   static Picture picture(const Config& c, State& s) {
     const Tile wall{'#', 60, 60, 70}, floor{' ', 245, 245, 240}, goal{'G', 220, 60, 60}, agent{'A', 60, 110, 220};
     const int64_t side = side_in_tiles(c), edge = border(c);
