@@ -1,0 +1,286 @@
+"""The command line: mesasim list | run | train | evaluate | report | bench | sign. Each command is a function here; its
+signature is its flags, its docstring its help."""
+
+# No `from __future__ import annotations`: tyro reads the annotations of commands made in a loop.
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Literal
+
+import tyro
+from rich.table import Table
+
+import mesasim
+from mesasim import _core, baselines
+from mesasim.agents import NETWORKS
+from mesasim.bench import bench_step
+from mesasim.devices import devices, missing_cuda
+from mesasim.experiments import experiments, question
+from mesasim.progress import bars, console, training_bar
+from mesasim.report import PAGE, write_report
+from mesasim.results import summarize, write_summary, write_table
+from mesasim.runs import provenance
+from mesasim.signature import signatures
+from mesasim.spec import load_spec, parse_options, world_id
+from mesasim.train.ppo import PPOConfig, load_agent
+from mesasim.train.ppo import train as train_ppo
+from mesasim.worlds_page import markdown as worlds_page
+from mesasim.worlds_page import option_rows, world_rows
+
+OptionTexts = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the world; may be repeated"),
+]
+SIGNATURES = Path("tests/golden/signatures.json")
+
+
+def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: bool = False) -> None:
+    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions.
+
+    Args:
+        world: a world's id.
+        markdown: every world's options and fields as the page docs/worlds.md.
+    """
+    if markdown:
+        print(worlds_page(), end="")
+        return
+    if world is not None:
+        spec = load_spec(world)
+        _print_table(f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec))
+        _print_table("Fields", ("field", "kind", "dtype", "shape", "meaning"), world_rows(spec))
+        console.print("Actions: " + ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions)))
+        return
+    _print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
+    _print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
+    references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
+    references += [("Maze-v0", name, nature) for name, (nature, _) in baselines.MAZE_REFERENCES.items()]
+    _print_table("Reference agents", ("world", "agent", "nature"), references)
+    _print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
+    rows = list(devices().items())
+    if missing_cuda():
+        rows.append(("(no cuda)", missing_cuda()))
+    _print_table("Devices", ("device", "what"), rows)
+
+
+def train(
+    out: Path, option: OptionTexts = (), config: tyro.conf.OmitArgPrefixes[PPOConfig] = PPOConfig(),  # noqa: B008
+    resume: bool = False, quiet: bool = False,
+) -> None:  # fmt: skip
+    """Train one network on one world with recurrent PPO.
+
+    Args:
+        out: folder of the run.
+        resume: go on from the newest checkpoint there, to the same bits.
+        quiet: no progress bar.
+    """
+    config.world, config.options = world_id(config.world), parse_options(config.world, option)
+    with bars(quiet) as progress:
+        train_ppo(config, out, resume=resume, report=training_bar(progress, config.network.kind, config.iterations))
+    console.print(f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}")
+
+
+def evaluate(
+    run: Annotated[Path, tyro.conf.Positional], tasks: int = 10000, seed: int = 1001, sample_actions: bool = False,
+    quiet: bool = False,
+) -> None:  # fmt: skip
+    """Freeze a trained agent and evaluate it, beside the world's reference agents, on tasks it has not seen.
+
+    Args:
+        run: folder of a training run.
+        tasks: unseen tasks, one episode each.
+        seed: of the tasks; training at seed s never meets seed 1000 + s.
+        sample_actions: draw actions from the policy instead of taking the likeliest.
+        quiet: no progress bar.
+    """
+    agent, config = load_agent(run)
+    setting = baselines.Setting(config.world, config.options, tasks, seed, config.num_threads, sample_actions)
+    with bars(quiet) as progress:
+        todo = [(config.network.kind, lambda: setting.evaluate(agent, config.network.kind, "trained"))]
+        todo += list(baselines.references(setting))
+        bar = progress.add_task("evaluate", total=len(todo), detail="")
+        evaluations = []
+        for name, make in todo:
+            progress.update(bar, detail=name)
+            evaluations.append(make())
+            progress.advance(bar)
+    scale = baselines.scale(setting, evaluations)
+    rows = [summarize(e, scale.floor, scale.ceiling, trained=e.nature == "trained") for e in evaluations]
+    summary = {
+        "experiment": f"evaluation of {run}", "question": "How does the trained agent do with its weights frozen?",
+        "reading": scale.how + ".", "world": config.world, "options": config.options, "seed": seed,
+        "command": f"mesasim evaluate {run} --tasks {tasks} --seed {seed}", "agents": rows, **provenance(),
+    }  # fmt: skip
+    write_table(run, evaluations)
+    write_summary(run, summary)
+    _print_summary(summary)
+    console.print(f"Report: {write_report([run], run / PAGE)}")
+
+
+def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
+    """Write the report of one or more evaluated runs again, as one page.
+
+    Args:
+        runs: run folders, each with a summary.json.
+        out: the page; default: report.html in the first run's folder.
+    """
+    if not runs:
+        raise ValueError("runs: got none, allowed: at least one run folder")
+    console.print(f"Report: {write_report(list(runs), out or runs[0] / PAGE)}")
+
+
+def bench(
+    what: Annotated[Literal["step"], tyro.conf.Positional], world: str | None = None, option: OptionTexts = (),
+    num_envs: tuple[int, ...] = (4096,), num_threads: tuple[int, ...] = (1,), device: str = "cpu", seconds: float = 0.5,
+    rounds: int = 5, history: bool = False, oracle: bool = False, max_episode_steps: int | None = None, json: bool = False,
+) -> None:  # fmt: skip
+    """Measure speed: `bench step` counts steps a second through the Python call, autoreset on, random actions.
+
+    Args:
+        what: step.
+        world: a world's id; default: every world.
+        num_envs: slots; several values give a curve.
+        num_threads: threads; several values are measured in turn, round by round.
+        device: cpu or cuda[:i].
+        seconds: of each round.
+        rounds: whose median is given.
+        history: with the engine's history fields.
+        oracle: with the oracle's fields.
+        max_episode_steps: truncate episodes after so many steps; default: the world's.
+        json: one JSON object a row instead of a table.
+    """
+    if option and world is None:
+        raise ValueError("option: got options without a world, allowed: --world ID with them")
+    worlds = {w: {} for w in _core.world_ids()} if world is None else {world_id(world): parse_options(world, option)}
+    rows = bench_step(
+        worlds, list(num_envs), list(num_threads), device=device, seconds=seconds, rounds=rounds, history=history,
+        oracle=oracle, max_episode_steps=max_episode_steps,
+    )  # fmt: skip
+    if json:
+        for row in rows:
+            print(_json(row))
+        return
+    head = ("world", "options", "slots", "threads", "million steps/s", "per CPU s", "ns/step", "bytes/step", "bytes/slot")
+    cells = [
+        (
+            r["world"], " ".join(f"{k}={v}" for k, v in r["options"].items()), f"{r['num_envs']:,}", r["num_threads"],
+            f"{r['steps_per_second'] / 1e6:.1f}", f"{r['steps_per_cpu_second'] / 1e6:.1f}",
+            f"{r['nanoseconds_per_step']:.1f}", r["bytes_per_step"], r["bytes_per_slot"],
+        )
+        for r in rows
+    ]  # fmt: skip
+    _print_table(provenance()["machine"], head, cells)
+
+
+def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_threads: int = 1) -> None:
+    """Sign every world: a hash of fixed rollouts, which every build and device must reproduce.
+
+    Args:
+        file: where the signatures are kept.
+        check: compare with the file instead of writing it; exit status 1 if they differ.
+        device: cpu or cuda[:i].
+        num_threads: CPU threads.
+    """
+    found = signatures(device, num_threads)
+    if not check:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found, indent=2) + "\n")
+    kept = json.loads(file.read_text())
+    for world in sorted(found.keys() | kept.keys()):
+        same = found.get(world) == kept.get(world)
+        console.print(f"{world} {found.get(world)} {'' if same else f'(kept: {kept.get(world)}) DIFFERS'}", soft_wrap=True)
+    if found != kept:
+        sys.exit(1)
+
+
+def _experiment_command(name: str, module: ModuleType) -> Callable[..., None]:
+    config_type = module.Config
+
+    def command(
+        config: tyro.conf.OmitArgPrefixes[config_type] = config_type(), out: Path = Path("runs") / name,  # noqa: B008
+        resume: bool = False, overwrite: bool = False, quiet: bool = False,
+    ) -> None:  # fmt: skip
+        summary = module.run(config, out, resume=resume, overwrite=overwrite, quiet=quiet)
+        _print_summary(summary)
+        console.print(f"Report: {os.path.relpath(out / PAGE)}")
+
+    command.__doc__ = f"""{question(module)}
+
+    Args:
+        out: folder of the run.
+        resume: go on with an interrupted run in that folder.
+        overwrite: replace the run in that folder.
+        quiet: no progress bars.
+    """
+    return command
+
+
+def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
+    """Run an experiment: train, freeze, evaluate, report. `mesasim run --help` lists them, `mesasim run NAME --help` shows their flags.
+
+    Args:
+        experiment: its name.
+    """
+    raise ValueError(f"experiment: got {experiment!r}, allowed: {', '.join(experiments())}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "bench": bench, "sign": sign,
+}  # fmt: skip
+
+
+def _print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in head:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+def _print_summary(summary: dict) -> None:
+    rows = sorted(summary["agents"], key=lambda row: -row["reward_mean"])
+    head = ("agent", "nature", "reward", "± SE", "fraction", "slope a step", "± SE", "CPU s")
+    cells = [
+        (
+            row["agent"] + (" *" if row.get("trained") else ""), row["nature"], f"{row['reward_mean']:.3f}",
+            f"{row['reward_se']:.3f}", f"{row['fraction']:.3f}",
+            *((f"{row['slope']:.4f}", f"{row['slope_se']:.4f}") if "slope" in row else ("", "")),
+            f"{row['cpu_seconds']:.1f}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    title = f"{summary['experiment']}: floor {rows[0]['floor']:.3f}, ceiling {rows[0]['ceiling']:.3f} (* trained)"
+    _print_table(title, head, cells)
+    for verdict in summary.get("verdicts", []):
+        console.print(verdict)
+
+
+_json = json.dumps  # `bench` has a flag of that name
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit status 2 for arguments or files that cannot be used, 130 for an interrupt."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        if given[:1] == ["run"]:
+            commands = {name: _experiment_command(name, module) for name, module in experiments().items()}
+            tyro.extras.subcommand_cli_from_dict(commands, prog="mesasim run", description=run.__doc__, args=given[1:])
+        elif given[:1] == ["--version"]:
+            print(mesasim.__version__)
+        else:
+            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="mesasim", description=mesasim.__doc__, args=given)
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"mesasim: {message}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("mesasim: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Agents whose memory is a recurrent state. It is cleared inside unroll where is_first is set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mesasim.agents.base import Agent, Observation, Output
+from mesasim.agents.encoding import Encoder, FieldShape, small_linear
+
+
+class Recurrent(Agent):
+    """One GRU or LSTM layer over the whole observation, history fields and all. The carry is the hidden state, and for
+    the LSTM its cell beside it."""
+
+    def __init__(self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru") -> None:
+        super().__init__()
+        if cell not in ("gru", "lstm"):
+            raise ValueError(f"cell: got {cell!r}, allowed: 'gru', 'lstm'")
+        self.hidden, self.cell = hidden, cell
+        self.encoder = Encoder(fields)
+        self.core = (nn.GRU if cell == "gru" else nn.LSTM)(self.encoder.width, hidden)
+        for name, parameter in self.core.named_parameters():
+            if "weight_hh" in name:
+                for gate in parameter.data.split(hidden):
+                    nn.init.orthogonal_(gate)
+        self.policy, self.value = small_linear(hidden, num_actions, 0.01), small_linear(hidden, 1, 1.0)
+
+    def initial_carry(self, num_slots: int) -> Tensor:
+        width = self.hidden * (2 if self.cell == "lstm" else 1)
+        return torch.zeros(num_slots, width, device=self.policy.weight.device)
+
+    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
+        inputs = self.encoder(obs)
+        # Between two steps at which some episode starts the core runs uninterrupted.
+        cuts = is_first.any(dim=1).nonzero().flatten().tolist()
+        starts = sorted({0, *cuts})
+        outputs = []
+        for start, end in zip(starts, [*starts[1:], len(inputs)], strict=True):
+            carry = carry * ~is_first[start].unsqueeze(-1)
+            output, carry = self._run(inputs[start:end], carry)
+            outputs.append(output)
+        hidden = torch.cat(outputs)
+        return Output(self.policy(hidden), self.value(hidden).squeeze(-1), carry)
+
+    def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        if self.cell == "gru":
+            output, state = self.core(inputs, carry.unsqueeze(0))
+            return output, state.squeeze(0)
+        hidden, cell = carry.unsqueeze(0).split(self.hidden, dim=-1)
+        output, (hidden, cell) = self.core(inputs, (hidden.contiguous(), cell.contiguous()))
+        return output, torch.cat([hidden, cell], dim=-1).squeeze(0)

@@ -1,0 +1,108 @@
+"""An agent with frozen weights on tasks it has not seen → one record: every task's rewards, step by step. Imports no
+training code."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from mesasim.agents.base import Agent
+from mesasim.train.checkpoint import weights_hash
+from mesasim.vector import MesaVectorEnv
+
+SLOTS_AT_ONCE = 16384
+
+
+@dataclass
+class Evaluation:
+    """What one agent did. T is the longest episode; rewards after an episode's end are 0."""
+
+    agent: str
+    nature: str
+    rewards: np.ndarray  # float32 [tasks, T]
+    lengths: np.ndarray  # int64 [tasks]
+    oracle: dict[str, np.ndarray]  # what the world knew at each episode's end: field → [tasks, *shape]
+    hash_before: str
+    hash_after: str
+    cpu_seconds: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def returns(self) -> np.ndarray:
+        return self.rewards.sum(axis=1, dtype=np.float64)
+
+    @property
+    def frozen(self) -> bool:
+        return self.hash_before == self.hash_after
+
+
+def evaluate_agent(
+    agent: Agent,
+    name: str,
+    nature: str,
+    *,
+    world: str,
+    options: dict[str, Any],
+    tasks: int,
+    seed: int,
+    num_threads: int | None = None,
+    sample_actions: bool = False,
+) -> Evaluation:
+    """Runs the first episode of slots 0 … tasks-1 of `seed`: every agent evaluated with one seed meets the same tasks.
+
+    `sample_actions`: draw actions from the policy instead of taking the likeliest.
+    Raises RuntimeError if a weight changed on the way.
+    """
+    if tasks < 1:
+        raise ValueError(f"tasks: got {tasks}, allowed: at least 1")
+    before, started = weights_hash(agent), time.process_time()
+    parts = []
+    with torch.no_grad():
+        for first in range(0, tasks, SLOTS_AT_ONCE):
+            slots = min(SLOTS_AT_ONCE, tasks - first)
+            env = MesaVectorEnv(
+                world, slots, seed=seed, first_slot=first, history=True, oracle=True, num_threads=num_threads, **options
+            )
+            parts.append(_first_episodes(agent, env, torch.Generator().manual_seed(seed + first), sample_actions))
+    after = weights_hash(agent)
+    if before != after:
+        raise RuntimeError(f"{name}: its weights changed during evaluation ({before[:12]} → {after[:12]})")
+    longest = max(rewards.shape[1] for rewards, _, _ in parts)
+    rewards = np.concatenate([np.pad(r, ((0, 0), (0, longest - r.shape[1]))) for r, _, _ in parts])
+    lengths = np.concatenate([part[1] for part in parts])
+    oracle = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}
+    return Evaluation(name, nature, rewards, lengths, oracle, before, after, time.process_time() - started)
+
+
+def _first_episodes(
+    agent: Agent, env: MesaVectorEnv, generator: torch.Generator, sample_actions: bool
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    env.reset()
+    slots = env.num_envs
+    groups = env.buffers.group
+    carry = agent.initial_carry(slots)
+    is_first = torch.ones(1, slots, dtype=torch.bool)
+    running = torch.ones(slots, dtype=torch.bool)
+    lengths = torch.zeros(slots, dtype=torch.int64)
+    final = {name: tensor.clone() for name, tensor in groups["oracle"].items()}
+    rewards = []
+    while running.any():
+        obs = {name: tensor.unsqueeze(0) for name, tensor in groups["observation"].items()}
+        if agent.needs_oracle:
+            obs |= {f"oracle/{name}": tensor.unsqueeze(0) for name, tensor in groups["oracle"].items()}
+        logits, _, carry = agent.unroll(obs, is_first, carry)
+        scores = logits[0]
+        if sample_actions:
+            scores = scores - torch.empty_like(scores).exponential_(generator=generator).log()
+        _, reward, terminated, truncated, _ = env.step(scores.argmax(dim=-1))
+        rewards.append(reward * running)
+        lengths += running
+        for name, tensor in groups["oracle"].items():
+            final[name][running] = tensor[running]
+        is_first = (terminated | truncated).unsqueeze(0)  # of the next observation, which no finished slot's score uses
+        running &= ~is_first[0]
+    return torch.stack(rewards, dim=1).numpy(), lengths.numpy(), {n: t.numpy() for n, t in final.items()}

@@ -1,0 +1,39 @@
+"""Progress on a terminal: what is running, how fast, how good, how long still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console()
+
+
+@contextmanager
+def bars(quiet: bool = False) -> Iterator[Progress]:
+    """A set of bars; each shows its task's `detail`."""
+    columns = (
+        TextColumn("{task.description:<28}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=quiet) as progress:
+        yield progress
+
+
+def training_bar(
+    progress: Progress, name: str, iterations: int, floor: float | None = None, ceiling: float | None = None
+) -> Callable[[dict[str, float]], None]:
+    """A bar for a training run; call what it returns with each iteration's metrics. With floor and ceiling of an
+    episode's reward it also shows the fraction of their distance that sampled actions reach."""
+    bar = progress.add_task(f"train {name}", total=iterations, detail="")
+
+    def report(metrics: dict[str, float]) -> None:
+        gain = ""
+        if floor is not None and ceiling is not None:
+            gain = f" = {(metrics['episode_return'] - floor) / (ceiling - floor):.0%} of ceiling"
+        detail = f"{metrics['steps_per_second']:,.0f} steps/s, return {metrics['episode_return']:.2f}{gain}"
+        progress.update(bar, completed=metrics["iteration"], detail=detail)
+
+    return report

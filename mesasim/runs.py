@@ -1,0 +1,78 @@
+"""Run folders: config.yaml, then what a run makes, then summary.json, evaluation.parquet and report.html."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import mesasim
+from mesasim.devices import usable_cores
+from mesasim.evaluate import Evaluation
+from mesasim.report import PAGE, write_report
+from mesasim.results import SUMMARY, TABLE, write_summary, write_table
+from mesasim.train.checkpoint import write_whole
+
+CONFIG = "config.yaml"
+
+
+def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+    """Makes the folder, or refuses one that already holds a run. `resume` goes on in a folder with the same settings;
+    `overwrite` removes the run that is there."""
+    held = out / CONFIG
+    described = {"experiment": experiment, **config}
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"out: {out} is a file, allowed: a folder")
+    if held.exists() and resume:
+        was = yaml.safe_load(held.read_text())
+        if was != described:
+            raise ValueError(f"out: {out} holds a run with other settings: {was}, now {described}")
+    elif held.exists() and overwrite:
+        remove_run(out)
+    elif out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"out: {out} is not empty; pass --resume, --overwrite or another folder")
+    write_whole(held, lambda path: path.write_text(yaml.safe_dump(described, sort_keys=False)))
+
+
+def remove_run(out: Path) -> None:
+    """Removes what a run wrote, and only that: a folder of something else is refused by its lack of config.yaml."""
+    for trained in out.glob(f"*/{CONFIG}"):
+        shutil.rmtree(trained.parent)
+    for name in (CONFIG, SUMMARY, TABLE, PAGE):
+        (out / name).unlink(missing_ok=True)
+
+
+def finish_run(
+    out: Path, experiment: str, config: dict[str, Any], defaults: Any, summary: dict[str, Any], evaluations: list[Evaluation]
+) -> dict[str, Any]:
+    """Writes evaluation.parquet, summary.json and report.html, and returns the summary."""
+    flags = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in config.items()
+        if value != getattr(defaults, name)
+    ]
+    command = " ".join(["mesasim run", experiment, *flags, "--out", shlex.quote(os.path.relpath(out))])
+    summary = {"experiment": experiment, **summary, "command": command, **provenance()}
+    write_table(out, evaluations)
+    write_summary(out, summary)
+    write_report([out], out / PAGE)
+    return summary
+
+
+def provenance() -> dict[str, Any]:
+    """What a figure was measured with."""
+    return {"version": mesasim.__version__, "machine": f"{cpu_name()}, {usable_cores()} cores, Python {platform.python_version()}"}
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,42 @@
+"""The signature of a world: a SHA-256 over fixed rollouts of its variants. Committed in tests/golden/signatures.json;
+every compiler, instruction set, thread count and device must reproduce it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from mesasim import _core
+from mesasim.spec import load_spec
+from mesasim.vector import MesaVectorEnv
+
+SLOTS, STEPS, SEED = 37, 160, 20260101
+
+
+def fixed_actions(step: int, slots: int, num_actions: int) -> np.ndarray:
+    """Arbitrary actions by integer arithmetic alone, the same on every machine: int64 [slots]."""
+    x = (np.uint64(step) * np.uint64(0x9E3779B1) + np.arange(slots, dtype=np.uint64) * np.uint64(0x85EBCA77)) & np.uint64(0xFFFFFFFF)
+    x = ((x ^ (x >> np.uint64(15))) * np.uint64(0x2C1B3C6D)) & np.uint64(0xFFFFFFFF)
+    return ((x ^ (x >> np.uint64(12))) % np.uint64(num_actions)).astype(np.int64)
+
+
+def world_signature(world: str, device: str = "cpu", num_threads: int = 1) -> str:
+    """Hex digest of everything the world's variants show in STEPS steps of SLOTS slots."""
+    hasher = hashlib.sha256()
+    for options in load_spec(world).variants:
+        env = MesaVectorEnv(
+            world, SLOTS, device=device, num_threads=num_threads, history=True, oracle=True, autoreset_mode="SameStep", **options
+        )
+        env.reset(seed=SEED)
+        for step in range(STEPS):
+            env.step(fixed_actions(step, SLOTS, len(env.world_spec.actions)))
+            for name, tensor in env.buffers.items():
+                if name != "core/state":  # its bytes are the engine's business; what they lead to is not
+                    hasher.update(tensor.cpu().numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def signatures(device: str = "cpu", num_threads: int = 1) -> dict[str, str]:
+    """World id → signature."""
+    return {world: world_signature(world, device, num_threads) for world in _core.world_ids()}

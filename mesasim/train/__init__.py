@@ -1,0 +1,1 @@
+"""Trainers: each one file, read top to bottom."""

@@ -1,0 +1,101 @@
+"""One safetensors file a checkpoint: weights, optimiser, environment and generators as tensors, everything else as JSON
+in the file's header, with a digest of the tensors. No pickle. Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+FORMAT = "mesasim checkpoint 1"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls write(temporary path) and renames: a reader, or a crash, never finds half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes, in order of name."""
+    hasher = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def weights_hash(module: nn.Module) -> str:
+    """The digest of every parameter and buffer: equal before and after means the weights did not change."""
+    return digest(module.state_dict())
+
+
+def git_commit() -> str | None:
+    """The source tree's commit, if this package is run from one."""
+    here = Path(__file__).parent
+    found = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"format": FORMAT, "digest": digest(ready), "meta": json.dumps(meta)}
+    write_whole(path, lambda temporary: save_file(ready, temporary, header))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and meta of a checkpoint. Raises FileNotFoundError, or ValueError if it is damaged or not ours."""
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint: {path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"checkpoint: {path} is damaged or not a safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise ValueError(f"checkpoint: {path} has format {header.get('format')!r}, allowed: {FORMAT!r}")
+    if header.get("digest") != digest(tensors):
+        raise ValueError(f"checkpoint: {path} is damaged: its tensors do not match their digest")
+    try:
+        meta = json.loads(header["meta"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"checkpoint: {path} has no readable description") from error
+    return tensors, meta
+
+
+def latest_checkpoint(run: Path) -> Path:
+    """The newest checkpoint of a run folder (names sort by iteration)."""
+    found = sorted((run / "checkpoints").glob("*.safetensors"))
+    if not found:
+        raise FileNotFoundError(f"run: {run} holds no checkpoints/*.safetensors")
+    return found[-1]
+
+
+def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Fills `agent` from a checkpoint's tensors, all or nothing."""
+    weights = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
+    expected = {name: tuple(tensor.shape) for name, tensor in agent.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != found:
+        differing = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise ValueError(
+            f"checkpoint: {path} is for another agent or world: "
+            + "; ".join(f"{n} is {found.get(n)}, allowed {expected.get(n)}" for n in differing[:4])
+        )
+    agent.load_state_dict(weights)

@@ -1,0 +1,305 @@
+"""Recurrent PPO (Schulman et al. 2017, "Proximal policy optimization algorithms"), whole, read top to bottom. Minibatches are
+whole sequences of some slots, so that a carry is recomputed from the rollout's start and never stale inside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from mesasim.agents import Agent, NetworkConfig, build_network
+from mesasim.agents.encoding import FieldShape, field_shapes
+from mesasim.train.checkpoint import (
+    git_commit,
+    latest_checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    write_whole,
+)
+from mesasim.train.rollout import Collector, Rollout
+from mesasim.vector import MesaVectorEnv
+
+# Metric values of one iteration: number of steps taken so far, mean episode return, and so on.
+Metrics = dict[str, float]
+
+
+@dataclass
+class PPOConfig:
+    """What to train on what, and how. Defaults suit GRU-64 on a small bandit."""
+
+    world: str = "Bandit-v0"
+    """World id."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The world's options."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """The agent."""
+    num_envs: int = 2048
+    """Slots stepped side by side."""
+    rollout_steps: int = 10
+    """Steps a slot between updates; a whole episode or more for an agent that must learn to remember."""
+    iterations: int = 200
+    """Rollouts, each followed by an update."""
+    epochs: int = 6
+    """Passes over each rollout."""
+    minibatches: int = 4
+    """Parts, by slot, of each pass."""
+    learning_rate: float = 4e-3
+    """Adam's, at the start."""
+    schedule: str = "linear"
+    """Learning rate over the run: linear (to zero) or constant."""
+    discount: float = 0.99
+    """Discount factor."""
+    gae_lambda: float = 0.3
+    """Lambda of generalized advantage estimation."""
+    clip: float = 0.2
+    """Range of the probability ratio."""
+    entropy: float = 0.02
+    """Weight of the policy's entropy, at the start; it follows the schedule."""
+    value_weight: float = 0.5
+    """Weight of the value loss."""
+    max_gradient_norm: float = 0.5
+    """Gradients are scaled down to this norm."""
+    seed: int = 1
+    """Of weights, worlds and actions."""
+    device: str = "cpu"
+    """cpu or cuda[:i]."""
+    num_threads: int | None = None
+    """Threads of the simulator and of torch; default: every core this process may use."""
+    checkpoint_every: int = 50
+    """Iterations between checkpoints; the last iteration always has one."""
+
+    def __post_init__(self) -> None:
+        positive = ("num_envs", "rollout_steps", "iterations", "epochs", "minibatches", "checkpoint_every")
+        for name in positive:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: an integer of at least 1")
+        limits = {
+            "learning_rate": (0, 1), "discount": (0, 1), "gae_lambda": (0, 1), "clip": (0, 10), "entropy": (0, 100),
+            "value_weight": (0, 100), "max_gradient_norm": (0, 1e9),
+        }  # fmt: skip
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: {low} to {high}")
+        if self.schedule not in ("linear", "constant"):
+            raise ValueError(f"schedule: got {self.schedule!r}, allowed: 'linear', 'constant'")
+        if self.minibatches > self.num_envs:
+            raise ValueError(f"minibatches: got {self.minibatches}, allowed: at most num_envs={self.num_envs}")
+
+
+def advantages(reward: Tensor, value: Tensor, done: Tensor, last_value: Tensor, discount: float, lam: float) -> Tensor:
+    """Generalized advantage estimation (Schulman et al. 2016, eq. 16), all [T, N] but last_value [N]:
+    delta_t = r_t + discount v_{t+1} - v_t, A_t = delta_t + discount lam A_{t+1}, both cut where an episode ended."""
+    result = torch.empty_like(reward)
+    running, next_value = torch.zeros_like(last_value), last_value
+    for t in reversed(range(reward.shape[0])):
+        alive = (~done[t]).float()
+        delta = reward[t] + discount * next_value * alive - value[t]
+        running = delta + discount * lam * alive * running
+        result[t], next_value = running, value[t]
+    return result
+
+
+class Trainer:
+    """One run: `iterate()` makes one rollout and one update. `save` and `resume` continue to the same bits on the same
+    machine."""
+
+    def __init__(self, config: PPOConfig, run: Path | None = None) -> None:
+        self.config, self.run = config, run
+        self.env = MesaVectorEnv(
+            config.world, config.num_envs, device=config.device, num_threads=config.num_threads, seed=config.seed,
+            history=True, autoreset_mode="SameStep", **config.options,
+        )  # fmt: skip
+        torch.set_num_threads(self.env.num_threads)
+        self.fields = field_shapes(self.env.fields)
+        self.agent = new_agent(config, self.fields, len(self.env.world_spec.actions)).to(self.env.device)
+        self.optimizer = torch.optim.Adam(self.agent.parameters(), lr=config.learning_rate, eps=1e-5)
+        self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
+        self.iteration = 0
+        self.env.reset(seed=config.seed)
+        self.collector = Collector(self.env, self.agent, self.generator)
+
+    def iterate(self) -> Metrics:
+        config = self.config
+        started = time.perf_counter()
+        scale = 1 - self.iteration / config.iterations if config.schedule == "linear" else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * scale
+        rollout = self.collector.collect(config.rollout_steps, config.discount)
+        rolled = time.perf_counter()
+        metrics = self.update(rollout, config.entropy * scale)
+        self.iteration += 1
+        episodes = rollout.done.sum().item()
+        steps = config.num_envs * config.rollout_steps
+        finished = time.perf_counter()
+        return {
+            "iteration": self.iteration,
+            "steps": self.iteration * steps,
+            "reward_per_step": rollout.reward.mean().item(),
+            "episode_return": rollout.reward.sum().item() / episodes if episodes else float("nan"),
+            **metrics,
+            "steps_per_second": steps / (finished - started),
+            "rollout_share": (rolled - started) / (finished - started),
+        }
+
+    def update(self, rollout: Rollout, entropy_weight: float) -> Metrics:
+        config = self.config
+        advantage = advantages(
+            rollout.reward, rollout.value, rollout.done, rollout.last_value, config.discount, config.gae_lambda
+        )
+        target = advantage + rollout.value
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        totals = torch.zeros(4, device=advantage.device)
+        for _ in range(config.epochs):
+            order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
+            for slots in order.chunk(config.minibatches):
+                obs = {name: value[:, slots] for name, value in rollout.obs.items()}
+                out = self.agent.unroll(obs, rollout.is_first[:, slots], rollout.first_carry[slots])
+                log_probs = out.logits.log_softmax(-1)
+                log_prob = log_probs.gather(-1, rollout.action[:, slots, None]).squeeze(-1)
+                ratio = (log_prob - rollout.log_prob[:, slots]).exp()
+                part = advantage[:, slots]
+                clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+                policy_loss = -torch.min(ratio * part, clipped * part).mean()
+                value_loss = 0.5 * (out.value - target[:, slots]).square().mean()
+                entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
+                loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy
+                self.optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.agent.parameters(), config.max_gradient_norm)
+                self.optimizer.step()
+                with torch.no_grad():
+                    outside = ((ratio - 1).abs() > config.clip).float().mean()
+                    totals += torch.stack([policy_loss, value_loss, entropy, outside]).detach()
+        names = ("policy_loss", "value_loss", "entropy", "clipped_share")
+        return dict(zip(names, (totals / (config.epochs * config.minibatches)).tolist(), strict=True))
+
+    # Checkpoints
+
+    def save(self) -> Path:
+        """Writes checkpoints/<iteration>.safetensors in the run folder."""
+        if self.run is None:
+            raise ValueError("run: got None, allowed: the folder to save to")
+        tensors = {f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors["trainer/carry"] = self.collector.carry
+        tensors["trainer/is_first"] = self.collector.is_first
+        tensors["trainer/generator"] = self.generator.get_state()
+        tensors["trainer/env"] = torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8)
+        meta = {
+            "iteration": self.iteration, "config": asdict(self.config), "fields": self.fields,
+            "num_actions": len(self.env.world_spec.actions), "git_commit": git_commit(),
+        }  # fmt: skip
+        path = self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
+        save_checkpoint(path, tensors, meta)
+        return path
+
+    def resume(self) -> None:
+        """Continues from the newest checkpoint of the run folder; its configuration must be this one, except for
+        num_threads and checkpoint_every."""
+        if self.run is None:
+            raise ValueError("run: got None, allowed: the folder to resume from")
+        path = latest_checkpoint(self.run)
+        tensors, meta = load_checkpoint(path)
+        free = ("num_threads", "checkpoint_every")
+        was = {k: v for k, v in meta["config"].items() if k not in free}
+        now = {k: v for k, v in json.loads(json.dumps(asdict(self.config))).items() if k not in free}
+        if was != now:
+            differing = {k: (was.get(k), now.get(k)) for k in was.keys() | now.keys() if was.get(k) != now.get(k)}
+            raise ValueError(f"checkpoint: {path} was made with other settings (then, now): {differing}")
+        load_weights(self.agent, tensors, path)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer/"):
+                _, index, key = name.split("/")
+                state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.env.set_state(tensors["trainer/env"].numpy().tobytes())
+        self.collector.carry = tensors["trainer/carry"].to(self.env.device)
+        self.collector.is_first = tensors["trainer/is_first"].to(self.env.device)
+        self.generator.set_state(tensors["trainer/generator"])
+        self.iteration = meta["iteration"]
+
+
+def new_agent(config: PPOConfig, fields: list[FieldShape], num_actions: int) -> Agent:
+    """The network at its first weights, drawn from config.seed without touching torch's global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build_network(config.network, fields, num_actions)
+
+
+def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
+    """The agent of a run's newest checkpoint, on the CPU, and the configuration it was trained with."""
+    path = latest_checkpoint(run)
+    tensors, meta = load_checkpoint(path)
+    try:
+        network = NetworkConfig(**meta["config"].pop("network"))
+        config = PPOConfig(**meta["config"], network=network)
+        fields = [FieldShape(name, tuple(shape), low, high, categories) for name, shape, low, high, categories in meta["fields"]]
+        agent = new_agent(config, fields, meta["num_actions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error
+    load_weights(agent, tensors, path)
+    return agent, config
+
+
+def train(
+    config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
+) -> Agent:
+    """Trains to config.iterations, writing config.yaml, metrics.csv, TensorBoard events and checkpoints to `run`.
+    An interrupt (Ctrl-C) saves a checkpoint first. `report` is called with each iteration's metrics."""
+    held = run / "checkpoints"
+    if not resume and held.exists() and any(held.iterdir()):
+        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
+    trainer = Trainer(config, run)
+    if resume and held.exists() and any(held.glob("*.safetensors")):
+        trainer.resume()
+    run.mkdir(parents=True, exist_ok=True)
+    write_whole(run / "config.yaml", lambda path: path.write_text(yaml.safe_dump(asdict(config), sort_keys=False)))
+    log = run / "metrics.csv"
+    rows = _rows_until(log, trainer.iteration)
+    with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board:
+        try:
+            while trainer.iteration < config.iterations:
+                metrics = trainer.iterate()
+                rows.append(metrics)
+                for name, value in metrics.items():
+                    board.add_scalar(name, value, trainer.iteration)
+                if report:
+                    report(metrics)
+                if trainer.iteration % config.checkpoint_every == 0 and trainer.iteration < config.iterations:
+                    _save(trainer, log, rows)
+        finally:
+            _save(trainer, log, rows)
+    return trainer.agent
+
+
+def _save(trainer: Trainer, log: Path, rows: list[Any]) -> None:
+    trainer.save()
+    write_whole(log, lambda path: _write_rows(path, rows))
+
+
+def _write_rows(path: Path, rows: list[Any]) -> None:
+    with path.open("w", newline="") as file:
+        if rows:
+            writer = csv.DictWriter(file, rows[-1].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _rows_until(log: Path, iteration: int) -> list[Any]:
+    if iteration == 0 or not log.exists():
+        return []
+    with log.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if int(row["iteration"]) <= iteration]

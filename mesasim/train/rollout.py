@@ -1,0 +1,74 @@
+"""Fills [T, N] tensors from an environment and an agent, by unroll with T = 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mesasim.agents.base import Agent, Observation
+from mesasim.vector import MesaVectorEnv
+
+
+@dataclass
+class Rollout:
+    """A block of experience. Row t: what was seen, done and got at step t."""
+
+    obs: Observation  # field → [T, N, *shape]
+    is_first: Tensor  # [T, N] bool: the observation is an episode's first
+    action: Tensor  # [T, N] int64
+    log_prob: Tensor  # [T, N] of the action, when it was taken
+    value: Tensor  # [T, N]
+    reward: Tensor  # [T, N]; at a truncation, with the discounted value of the observation cut off
+    done: Tensor  # [T, N] bool: the episode ended with this step
+    last_value: Tensor  # [N] value of the observation after the last step
+    first_carry: Tensor  # [N, width] carry before row 0
+
+
+def sample(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One action a row from softmax(logits), by the Gumbel-max rule."""
+    noise = torch.empty_like(logits).exponential_(generator=generator)
+    return (logits - noise.log()).argmax(dim=-1)
+
+
+class Collector:
+    """Steps one environment with one agent, remembering between rollouts where both stand. The environment resets
+    itself in the same step (SameStep), so that every row is a real transition."""
+
+    def __init__(self, env: MesaVectorEnv, agent: Agent, generator: torch.Generator) -> None:
+        self.env, self.agent, self.generator = env, agent, generator
+        self.carry = agent.initial_carry(env.num_envs)
+        self.is_first = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
+
+    @torch.no_grad()
+    def collect(self, steps: int, discount: float) -> Rollout:
+        env, slots, device = self.env, self.env.num_envs, self.env.device
+        seen = env.buffers.group["observation"]
+        obs = {name: torch.empty((steps, *t.shape), dtype=t.dtype, device=device) for name, t in seen.items()}
+        flags = torch.empty((3, steps, slots), dtype=torch.bool, device=device)
+        is_first, done, _ = flags
+        numbers = torch.empty((3, steps, slots), device=device)
+        log_prob, value, reward = numbers
+        action = torch.empty((steps, slots), dtype=torch.int64, device=device)
+        first_carry = self.carry
+        for t in range(steps):
+            for name, tensor in seen.items():
+                obs[name][t] = tensor
+            is_first[t] = self.is_first
+            out = self.agent.unroll({name: o[t : t + 1] for name, o in obs.items()}, is_first[t : t + 1], self.carry)
+            self.carry = out.carry
+            action[t] = sample(out.logits[0], self.generator)
+            log_prob[t] = out.logits[0].log_softmax(-1).gather(1, action[t, :, None]).squeeze(1)
+            value[t] = out.value[0]
+            _, step_reward, terminated, truncated, _ = env.step(action[t])
+            reward[t] = step_reward
+            self.is_first = done[t] = terminated | truncated
+            if truncated.any():
+                reward[t] += discount * truncated * self._value_of(env.buffers.group["final_observation"])
+        return Rollout(obs, is_first, action, log_prob, value, reward, done, self._value_of(seen, self.is_first), first_carry)
+
+    def _value_of(self, seen: Observation, is_first: Tensor | None = None) -> Tensor:
+        first = torch.zeros_like(self.is_first) if is_first is None else is_first
+        obs = {name: tensor.unsqueeze(0) for name, tensor in seen.items()}
+        return self.agent.unroll(obs, first.unsqueeze(0), self.carry).value[0]

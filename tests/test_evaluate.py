@@ -1,0 +1,107 @@
+"""Evaluation: frozen weights, the right episode counted, the same tasks for all, and estimates as defined."""
+
+import numpy as np
+import pytest
+import torch
+
+from mesasim import make_vec
+from mesasim.agents.base import ScriptedAgent
+from mesasim.evaluate import evaluate_agent
+from mesasim.metrics import by_step, estimate, fraction, frozen_weights_slope, rises
+
+BANDIT = {"world": "Bandit-v0", "options": {"arms": 4, "pulls": 6}, "tasks": 400, "seed": 9}
+
+
+class AlwaysFirst(ScriptedAgent):
+    def __init__(self):
+        super().__init__(4, 0)
+
+    def act(self, obs, carry):
+        return torch.zeros(carry.shape[0], dtype=torch.int64), carry
+
+
+class BestArm(ScriptedAgent):
+    """Planted cheat: reads the oracle."""
+
+    needs_oracle = True
+
+    def __init__(self):
+        super().__init__(4, 0)
+
+    def act(self, obs, carry):
+        return obs["oracle/best_arm"][:, 0].long(), carry
+
+
+class Drifting(AlwaysFirst):
+    """Planted cheat: changes a weight while it is evaluated."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def act(self, obs, carry):
+        self.weight.data += 1
+        return super().act(obs, carry)
+
+
+def test_every_agent_meets_the_same_tasks():
+    first, best = (evaluate_agent(a, "a", "n", **BANDIT) for a in (AlwaysFirst(), BestArm()))
+    assert np.array_equal(first.oracle["arm_means"], best.oracle["arm_means"])
+    assert np.all(best.oracle["expected_regret"] == 0)
+    assert best.returns.mean() > first.returns.mean() + 1
+
+
+def test_rewards_are_those_of_the_first_episode():
+    evaluation = evaluate_agent(AlwaysFirst(), "a", "n", **BANDIT)
+    assert evaluation.rewards.shape == (400, 6) and np.all(evaluation.lengths == 6)
+    env = make_vec("Bandit-v0", 400, seed=9, **BANDIT["options"])
+    env.reset()
+    expected = [env.step(torch.zeros(400, dtype=torch.int32))[1].clone().numpy() for _ in range(6)]
+    assert np.array_equal(evaluation.rewards, np.stack(expected, axis=1))
+    assert np.array_equal(evaluation.oracle["pull_counts"][:, 0], np.full(400, 6))
+
+
+def test_tasks_beyond_one_batch_continue_the_same_story(monkeypatch):
+    whole = evaluate_agent(AlwaysFirst(), "a", "n", **BANDIT)
+    monkeypatch.setattr("mesasim.evaluate.SLOTS_AT_ONCE", 150)
+    parts = evaluate_agent(AlwaysFirst(), "a", "n", **BANDIT)
+    assert np.array_equal(whole.rewards, parts.rewards)
+
+
+def test_weights_that_change_are_noticed():
+    with pytest.raises(RuntimeError, match="weights changed"):
+        evaluate_agent(Drifting(), "drifting", "cheat", **BANDIT)
+
+
+def test_episodes_of_unequal_length_end_where_they_end():
+    class Right(AlwaysFirst):
+        def act(self, obs, carry):
+            return torch.randint(4, (carry.shape[0],), generator=self.generator), carry
+
+    evaluation = evaluate_agent(Right(), "r", "n", world="Maze-v0", options={"size": 4, "step_reward": -1.0}, tasks=200, seed=1)
+    assert len(set(evaluation.lengths.tolist())) > 10
+    past = np.arange(evaluation.rewards.shape[1]) >= evaluation.lengths[:, None]
+    assert np.all(evaluation.rewards[past] == 0) and np.all(evaluation.rewards[~past] != -2)
+    ended = evaluation.oracle["goal_distance"][:, 0] == 0
+    assert np.array_equal(evaluation.returns, np.where(ended, 1.0, 0.0) - evaluation.lengths)
+
+
+def test_estimates_by_hand():
+    assert estimate(np.array([1.0, 3.0])) == (2.0, 1.0)
+    mean, se = by_step(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert mean.tolist() == [0.5, 1.0] and se.tolist() == [0.5, 0.0]
+    assert fraction(6.0, 5.0, 7.0) == 0.5
+    with pytest.raises(ValueError, match="ceiling"):
+        fraction(1.0, 5.0, 5.0)
+    slope = frozen_weights_slope(np.array([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]))
+    assert slope == (0.5, 0.5)
+    with pytest.raises(ValueError, match="rewards"):
+        frozen_weights_slope(np.zeros((3, 1)))
+
+
+def test_the_slope_tells_a_planted_learner_from_a_planted_constant():
+    rng = np.random.default_rng(1)
+    constant = rng.random((10000, 10)) < 0.5
+    learner = rng.random((10000, 10)) < np.linspace(0.5, 0.6, 10)
+    fading = rng.random((10000, 10)) < np.linspace(0.6, 0.5, 10)
+    assert [rises(frozen_weights_slope(r)) for r in (constant, learner, fading)] == [False, True, False]

@@ -1,0 +1,122 @@
+"""The trainer: its arithmetic, its determinism, its checkpoints, and that it learns what it must."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from mesasim.agents import NetworkConfig
+from mesasim.train.checkpoint import latest_checkpoint, weights_hash
+from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
+
+SMALL = PPOConfig(options={"arms": 3, "pulls": 4}, network=NetworkConfig("gru", hidden=8), num_envs=32, rollout_steps=6, iterations=4, epochs=2, minibatches=2, num_threads=1)
+MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3, "trials": 2, "trial_steps": 5})
+
+
+def test_gae_matches_hand_computed():
+    reward = torch.tensor([[1.0], [2.0], [3.0]])
+    value = torch.tensor([[0.5], [1.0], [1.5]])
+    done = torch.tensor([[False], [True], [False]])
+    # discount .5, lambda .5; t=2: 3 + .5*2 - 1.5 = 2.5; t=1 ends: 2 - 1 = 1; t=0: 1 + .5*1 - .5 = 1, + .25*1 = 1.25
+    result = advantages(reward, value, done, torch.tensor([2.0]), 0.5, 0.5)
+    assert result.flatten().tolist() == [1.25, 1.0, 2.5]
+
+
+def test_first_update_ratio_is_exactly_one():
+    trainer = Trainer(SMALL)
+    rollout = trainer.collector.collect(SMALL.rollout_steps, 0.99)
+    out = trainer.agent.unroll(rollout.obs, rollout.is_first, rollout.first_carry)
+    again = out.logits.log_softmax(-1).gather(-1, rollout.action[..., None]).squeeze(-1)
+    torch.testing.assert_close(again, rollout.log_prob, rtol=0, atol=1e-6)
+
+
+def test_a_truncated_episode_is_worth_the_value_of_what_was_cut_off():
+    config = dataclasses.replace(MAZE, options={"size": 8, "view": 3, "goal_reward": 0.0})
+    trainer = Trainer(config)
+    trainer.env = type(trainer.env)("Maze-v0", 32, history=True, autoreset_mode="SameStep", seed=1, max_episode_steps=3, **config.options)
+    trainer.env.reset()
+    trainer.collector.env = trainer.env
+    with torch.no_grad():
+        trainer.agent.value.bias.fill_(2.0)
+        trainer.agent.value.weight.zero_()
+    rollout = trainer.collector.collect(6, 0.5)
+    cut = rollout.done[2] & (rollout.is_first[3])
+    assert cut.sum() > 16
+    assert torch.all(rollout.reward[2][cut] == 1.0)  # 0 + discount .5 * value 2
+    assert torch.all(rollout.reward[:2][~rollout.done[:2]] == 0.0)
+
+
+@pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
+def test_two_trainings_are_equal(config, tmp_path):
+    hashes = [weights_hash(train(config, tmp_path / name)) for name in "ab"]
+    assert hashes[0] == hashes[1]
+    assert weights_hash(train(dataclasses.replace(config, seed=2), tmp_path / "c")) != hashes[0]
+
+
+@pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
+def test_a_resumed_training_ends_in_the_same_bits(config, tmp_path):
+    whole = train(config, tmp_path / "whole")
+    interrupted = Trainer(config, tmp_path / "cut")
+    interrupted.iterate()
+    interrupted.iterate()
+    interrupted.save()
+    resumed = train(config, tmp_path / "cut", resume=True)
+    assert weights_hash(whole) == weights_hash(resumed)
+    lines = (tmp_path / "cut" / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["iteration", "3", "4"]
+
+
+def test_an_interrupt_leaves_a_checkpoint_that_resumes(tmp_path):
+    def stop(metrics):
+        if metrics["iteration"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, tmp_path, report=stop)
+    assert latest_checkpoint(tmp_path).name == "00000002.safetensors"
+    resumed = train(SMALL, tmp_path, resume=True)
+    assert weights_hash(resumed) == weights_hash(train(SMALL, tmp_path / "whole"))
+
+
+def test_a_trained_agent_is_loaded_as_it_was(tmp_path):
+    agent = train(SMALL, tmp_path)
+    loaded, config = load_agent(tmp_path)
+    assert weights_hash(loaded) == weights_hash(agent)
+    assert config == SMALL
+
+
+def test_learns_to_walk_in_a_tiny_maze(tmp_path):
+    config = PPOConfig(world="Maze-v0", options={"size": 3, "view": 5, "step_reward": -0.05}, network=NetworkConfig("mlp"), num_envs=256, rollout_steps=16, iterations=30, gae_lambda=0.9, minibatches=4, epochs=4, num_threads=1)
+    rewards = []
+    train(config, tmp_path, report=lambda m: rewards.append(m["reward_per_step"]))
+    assert sum(rewards[-5:]) > 2 * sum(rewards[:5]) > 0
+
+
+def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
+    # Two dependent arms at .9 / .1: chance 5.0 of 10; only an agent that remembers its rewards does better.
+    base = PPOConfig(options={"arms": 2, "prior": "dependent_easy"}, num_envs=512, iterations=25, epochs=4, minibatches=2, num_threads=1)
+    last = {}
+    for kind in ("gru", "mlp"):
+        config = dataclasses.replace(base, network=NetworkConfig(kind, hidden=32))
+        train(config, tmp_path / kind, report=lambda m, kind=kind: last.__setitem__(kind, m["episode_return"]))
+    assert last["gru"] > 7.0
+    assert 4.7 < last["mlp"] < 5.3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"num_envs": 0}, {"epochs": 0}, {"learning_rate": -1}, {"learning_rate": float("nan")}, {"discount": 1.5}, {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5}],
+)  # fmt: skip
+def test_a_bad_setting_is_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        dataclasses.replace(SMALL, **bad)
+
+
+def test_a_folder_with_a_run_is_not_trained_over(tmp_path):
+    train(SMALL, tmp_path)
+    before = latest_checkpoint(tmp_path).read_bytes()
+    with pytest.raises(FileExistsError, match="resume"):
+        train(SMALL, tmp_path)
+    with pytest.raises(ValueError, match="other settings"):
+        train(dataclasses.replace(SMALL, learning_rate=0.1), tmp_path, resume=True)
+    assert latest_checkpoint(tmp_path).read_bytes() == before
