@@ -96,8 +96,10 @@ InstructionSet best_instruction_set() {
 #endif
 }
 
+// The baseline until told otherwise: today's worlds are branchy integer code, which the wider sets slow by up to a tenth
+// (docs/log.md).
 std::atomic<int>& current_set() {
-  static std::atomic<int> set{best_instruction_set()};
+  static std::atomic<int> set{kBaseline};
   return set;
 }
 

@@ -86,15 +86,15 @@ def test_a_trained_agent_is_loaded_as_it_was(tmp_path):
 
 
 def test_learns_to_walk_in_a_tiny_maze(tmp_path):
-    config = PPOConfig(world="Maze-v0", options={"size": 3, "view": 5, "step_reward": -0.05}, network=NetworkConfig("mlp"), num_envs=256, rollout_steps=16, iterations=30, gae_lambda=0.9, minibatches=4, epochs=4, num_threads=1)
+    config = PPOConfig(world="Maze-v0", options={"size": 3, "view": 5, "step_reward": -0.05}, network=NetworkConfig("mlp"), num_envs=256, rollout_steps=16, iterations=60, gae_lambda=0.9, minibatches=4, epochs=4, num_threads=1)
     rewards = []
     train(config, tmp_path, report=lambda m: rewards.append(m["reward_per_step"]))
-    assert sum(rewards[-5:]) > 2 * sum(rewards[:5]) > 0
+    assert sum(rewards[:5]) / 5 < 0.01 and sum(rewards[-5:]) / 5 > 0.035
 
 
 def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
     # Two dependent arms at .9 / .1: chance 5.0 of 10; only an agent that remembers its rewards does better.
-    base = PPOConfig(options={"arms": 2, "prior": "dependent_easy"}, num_envs=512, iterations=25, epochs=4, minibatches=2, num_threads=1)
+    base = PPOConfig(options={"arms": 2, "prior": "dependent_easy"}, num_envs=512, iterations=40, epochs=4, minibatches=2, num_threads=1)
     last = {}
     for kind in ("gru", "mlp"):
         config = dataclasses.replace(base, network=NetworkConfig(kind, hidden=32))
