@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := $(shell find csrc mesasim -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.py') CMakeLists.txt
+ENGINE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
-.PHONY: demo test dev lint sign sanitize flavours docs bench clean
+.PHONY: demo test lint sign flavours docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/mesasim run bandit-learning --out runs/demo --overwrite
@@ -13,17 +13,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/pytest -n auto --dist worksteal
 
-# The package and all its tools; made again when the sources or the pins change.
-$(STAMP): pyproject.toml constraints.txt $(SOURCES)
+# The package, in place (Python changes are seen at once), and all its tools; made again when the engine's sources or the
+# pins change.
+$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
-
-dev: $(STAMP)  # an editable install: Python changes are seen at once, C++ changes at the next import
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt scikit-build-core pybind11 cmake ninja
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -C editable.rebuild=true -C build-dir=build/editable -e .
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

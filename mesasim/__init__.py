@@ -5,10 +5,17 @@ measurements checked against agents whose nature is known. `import mesasim` neve
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
-from mesasim.devices import devices
-from mesasim.registration import register_worlds
-from mesasim.vector import MesaVectorEnv, make_vec
+if find_spec("mesasim._core") is None:
+    raise ImportError(
+        f"{__path__[0]} is mesasim's source without its built engine, and shadows an installed mesasim; "
+        "leave its folder, or install in place: pip install -e ."
+    )
+
+from mesasim.devices import devices  # noqa: E402
+from mesasim.registration import register_worlds  # noqa: E402
+from mesasim.vector import MesaVectorEnv, make_vec  # noqa: E402
 
 try:
     __version__ = version("mesasim")
