@@ -55,7 +55,11 @@ def environment(site: Path, sanitized: bool) -> dict[str, str]:
         where = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
         # libstdc++ beside it: the runtime looks up __cxa_throw before any extension has brought it in.
         cxx = subprocess.run(["g++", "-print-file-name=libstdc++.so"], capture_output=True, text=True, check=True)
-        env |= {"LD_PRELOAD": f"{where.stdout.strip()} {cxx.stdout.strip()}", "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
+        env |= {
+            "LD_PRELOAD": f"{where.stdout.strip()} {cxx.stdout.strip()}",
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+        }
     return env
 
 
@@ -73,7 +77,14 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             site = build(compiler, flags, Path(folder))
             env = environment(site, "ASan" in name)
-            done = subprocess.run([sys.executable, "-c", SIGN % every_set], env=env, cwd=folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-c", SIGN % every_set],
+                env=env,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         if done.returncode != 0:
             print(f"{name}: FAILED\n{done.stderr[-4000:]}")
             differing += 1

@@ -13,9 +13,9 @@ if find_spec("mesasim._core") is None:
         "leave its folder, or install in place: pip install -e ."
     )
 
-from mesasim.devices import devices  # noqa: E402
-from mesasim.registration import register_worlds  # noqa: E402
-from mesasim.vector import MesaVectorEnv, make_vec  # noqa: E402
+from mesasim.devices import devices
+from mesasim.registration import register_worlds
+from mesasim.vector import MesaVectorEnv, make_vec
 
 try:
     __version__ = version("mesasim")

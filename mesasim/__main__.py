@@ -163,7 +163,17 @@ def bench(
         for row in rows:
             print(_json(row))
         return
-    head = ("world", "options", "slots", "threads", "million steps/s", "per CPU s", "ns/step", "bytes/step", "bytes/slot")
+    head = (
+        "world",
+        "options",
+        "slots",
+        "threads",
+        "million steps/s",
+        "per CPU s",
+        "ns/step",
+        "bytes/step",
+        "bytes/slot",
+    )
     cells = [
         (
             r["world"], " ".join(f"{k}={v}" for k, v in r["options"].items()), f"{r['num_envs']:,}", r["num_threads"],
@@ -191,7 +201,9 @@ def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_
     kept = json.loads(file.read_text())
     for world in sorted(found.keys() | kept.keys()):
         same = found.get(world) == kept.get(world)
-        console.print(f"{world} {found.get(world)} {'' if same else f'(kept: {kept.get(world)}) DIFFERS'}", soft_wrap=True)
+        console.print(
+            f"{world} {found.get(world)} {'' if same else f'(kept: {kept.get(world)}) DIFFERS'}", soft_wrap=True
+        )
     if found != kept:
         sys.exit(1)
 
@@ -200,7 +212,7 @@ def _experiment_command(name: str, module: ModuleType) -> Callable[..., None]:
     config_type = module.Config
 
     def command(
-        config: tyro.conf.OmitArgPrefixes[config_type] = config_type(), out: Path = Path("runs") / name,  # noqa: B008
+        config: tyro.conf.OmitArgPrefixes[config_type] = config_type(), out: Path = Path("runs") / name,  # type: ignore[valid-type]  # noqa: B008 (tyro's way; a type made in a loop)
         resume: bool = False, overwrite: bool = False, quiet: bool = False,
     ) -> None:  # fmt: skip
         summary = module.run(config, out, resume=resume, overwrite=overwrite, quiet=quiet)
@@ -219,7 +231,7 @@ def _experiment_command(name: str, module: ModuleType) -> Callable[..., None]:
 
 
 def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
-    """Run an experiment: train, freeze, evaluate, report. `mesasim run --help` lists them, `mesasim run NAME --help` shows their flags.
+    """Run an experiment: train, freeze, evaluate, report. `mesasim run --help` lists the experiments.
 
     Args:
         experiment: its name.
@@ -234,8 +246,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 def _print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    for column in head:
-        table.add_column(column, overflow="fold")
+    for index, column in enumerate(head):
+        table.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)

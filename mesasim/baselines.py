@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from mesasim.agents.base import Agent
 from mesasim.agents.maze_references import REFERENCES as MAZE_REFERENCES
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.exact import bandit as exact_bandit
+from mesasim.metrics import estimate
 from mesasim.spec import load_spec
 
-TUNING_TASKS = 2000
+EXACT = "ceiling: exact Bayes-optimal value by dynamic programming; floor: exact chance"
+TUNING_TASKS = 1000  # as many as RL^2 tuned on
 
 
 @dataclass
@@ -38,6 +41,9 @@ class Setting:
     seed: int
     num_threads: int | None = None
     sample_actions: bool = False
+
+    def __post_init__(self) -> None:
+        load_spec(self.world, self.options)  # refuses bad options before anything is made
 
     def full_options(self) -> dict[str, Any]:
         return {option.name: self.options.get(option.name, option.default) for option in load_spec(self.world).options}
@@ -71,17 +77,23 @@ def references(setting: Setting) -> Iterator[tuple[str, Callable[[], Evaluation]
     on other tasks."""
     if setting.world == "Maze-v0":
         if setting.full_options()["view"] == 0:
-            raise ValueError("view: got 0, allowed for the maze's reference agents: 3 to 15 (wall-followers look around)")
+            raise ValueError(
+                "view: got 0, allowed for the maze's reference agents: 3 to 15 (wall-followers look around)"
+            )
         for name, (nature, make) in MAZE_REFERENCES.items():
-            yield name, lambda name=name, nature=nature, make=make: setting.evaluate(make(setting.seed), name, nature)
+            yield name, partial(_evaluate_maze_reference, setting, name, nature, make)
     elif is_exact_bandit(setting):
         arms, pulls = setting.full_options()["arms"], setting.full_options()["pulls"]
         for name, reference in BANDIT_REFERENCES.items():
             if name == "bayes_optimal" and not exact_bandit.fits(arms, pulls):
                 continue  # the scale's `how` says what stands in for it
-            yield name, lambda name=name, reference=reference: evaluate_bandit_reference(setting, name, reference)
-    else:
-        return
+            if name == "gittins" and pulls > exact_bandit.MAX_GITTINS_PULLS:
+                continue  # and here
+            yield name, partial(evaluate_bandit_reference, setting, name, reference)
+
+
+def _evaluate_maze_reference(setting: Setting, name: str, nature: str, make: Callable[..., Agent]) -> Evaluation:
+    return setting.evaluate(make(setting.seed), name, nature)
 
 
 def evaluate_bandit_reference(setting: Setting, name: str, reference: Any) -> Evaluation:
@@ -115,12 +127,14 @@ def scale(setting: Setting, evaluations: list[Evaluation]) -> Scale:
         floor = exact_bandit.floor(pulls, alpha, beta)
         if exact_bandit.fits(arms, pulls):
             value = exact_bandit.BernoulliBandit(arms, pulls, alpha, beta).value
-            return Scale(floor, value, "ceiling: exact Bayes-optimal value by dynamic programming; floor: exact chance")
-        gittins = by_name["gittins"].returns
-        return Scale(floor, float(gittins.mean()), "ceiling: finite-horizon Gittins agent, simulated (exact dynamic programming does not fit); floor: exact chance")
+            return Scale(floor, value, EXACT)
+        if "gittins" in by_name:
+            gittins = estimate(by_name["gittins"].returns)
+            how = f"ceiling: finite-horizon Gittins agent, simulated ({gittins}), since exact dynamic programming does not fit"
+            return Scale(floor, gittins.mean, f"{how}; floor: exact chance")
     if setting.world == "Bandit-v0" and options["reward"] == "bernoulli" and options["prior"].startswith("dependent"):
         value = exact_bandit.dependent_value(options["pulls"], options["prior"])
-        return Scale(options["pulls"] / 2, value, "ceiling: exact Bayes-optimal value by dynamic programming; floor: exact chance")
+        return Scale(options["pulls"] / 2, value, EXACT)
     if setting.world == "Bandit-v0":
         means = evaluations[0].oracle["arm_means"]
         return Scale(

@@ -19,8 +19,25 @@ POOL_ENTRIES = 1 << 20
 class StepBenchmark:
     """One row of the table, measured a round at a time so that rows can be interleaved."""
 
-    def __init__(self, world: str, options: dict[str, Any], num_envs: int, num_threads: int, device: str, settings: dict[str, Any]) -> None:
-        self.env = MesaVectorEnv(world, num_envs, num_threads=num_threads, device=device, seed=1, autoreset_mode="SameStep", **settings, **options)
+    def __init__(
+        self,
+        world: str,
+        options: dict[str, Any],
+        num_envs: int,
+        num_threads: int,
+        device: str,
+        settings: dict[str, Any],
+    ) -> None:
+        self.env = MesaVectorEnv(
+            world,
+            num_envs,
+            num_threads=num_threads,
+            device=device,
+            seed=1,
+            autoreset_mode="SameStep",
+            **settings,
+            **options,
+        )
         self.options, self.settings = options, settings
         generator = torch.Generator().manual_seed(1)
         rows = max(2, min(64, POOL_ENTRIES // num_envs))
@@ -53,8 +70,11 @@ class StepBenchmark:
         self.cpu.append(steps * self.env.num_envs / cpu)
 
     def row(self) -> dict[str, Any]:
-        """Medians over rounds. bytes_per_step: action in, everything else out; bytes_per_slot: all memory of a slot."""
-        moved = self.env.buffers.bytes_per_slot - self.env.buffers.group["core"]["state"].shape[1]
+        """Medians over rounds. bytes_per_step: action in, observation, reward, flags and oracle out; bytes_per_slot: all
+        memory of a slot."""
+        groups = self.env.buffers.group
+        moved = {**groups["core"], **groups["observation"], **groups["oracle"]}
+        del moved["state"]
         return {
             "world": self.env.world_id,
             "options": self.options,
@@ -65,7 +85,7 @@ class StepBenchmark:
             "steps_per_second": statistics.median(self.wall),
             "steps_per_cpu_second": statistics.median(self.cpu),
             "nanoseconds_per_step": 1e9 / statistics.median(self.wall),
-            "bytes_per_step": moved,
+            "bytes_per_step": sum(tensor[0].numel() * tensor.element_size() for tensor in moved.values()),
             "bytes_per_slot": self.env.buffers.bytes_per_slot,
             "rounds": len(self.wall),
             "steps_per_second_range": [min(self.wall), max(self.wall)],
@@ -84,7 +104,9 @@ def bench_step(
     rows = []
     for slots in num_envs:
         benchmarks = [
-            StepBenchmark(world, options, slots, threads, device, settings) for world, options in worlds.items() for threads in num_threads
+            StepBenchmark(world, options, slots, threads, device, settings)
+            for world, options in worlds.items()
+            for threads in num_threads
         ]
         for _ in range(rounds):
             for benchmark in benchmarks:

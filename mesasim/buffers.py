@@ -10,6 +10,9 @@ from mesasim import _core
 from mesasim.spec import TORCH_DTYPES
 
 
+STATE_ALIGNMENT = 8  # bytes; a slot's state holds 64-bit numbers
+
+
 class Buffers:
     """The memory of a batch: `group[name]` is a tensor [num_envs, *field.shape], written in place by every step."""
 
@@ -21,23 +24,28 @@ class Buffers:
         }  # fmt: skip
         self.bytes_per_slot = 0
         listed = native.buffers()
+        if given is not None and not isinstance(given, dict):
+            raise TypeError(f"buffers: got {type(given).__name__}, allowed: a dict of torch tensors")
         remaining = dict(given or {})
         tensors = []
         for entry in listed:
             field = entry.field
             shape = (num_envs, *field.shape)
             name = field.name if entry.group == "core" else f"{entry.group}/{field.name}"
-            tensor = remaining.pop(name, None)
-            if tensor is None:
+            if name not in remaining:
                 tensor = torch.zeros(shape, dtype=TORCH_DTYPES[field.dtype], device=device)
             else:
+                tensor = remaining.pop(name)
                 check_tensor(name, tensor, shape, TORCH_DTYPES[field.dtype], device)
+                if entry.group == "core" and field.name == "state":
+                    tensor.zero_()  # no slot is live before its first reset; stepping garbage would not be safe
             self.group[entry.group][field.name] = tensor
             self.bytes_per_slot += tensor[0].numel() * tensor.element_size()
             tensors.append(tensor)
         if remaining:
             known = [e.field.name if e.group == "core" else f"{e.group}/{e.field.name}" for e in listed]
             raise KeyError(f"buffers: got {sorted(remaining)}, allowed: {known}")
+        check_apart(self.items())
         native.bind([tensor.data_ptr() for tensor in tensors])
 
     def items(self) -> list[tuple[str, Tensor]]:
@@ -56,6 +64,17 @@ def check_tensor(name: str, tensor: object, shape: tuple[int, ...], dtype: torch
         raise ValueError(f"{name}: got a tensor on {tensor.device}, allowed: {device}")
     if not tensor.is_contiguous():
         raise ValueError(f"{name}: got a non-contiguous tensor with strides {tensor.stride()}, allowed: contiguous")
+    alignment = STATE_ALIGNMENT if name == "state" else tensor.element_size()
+    if tensor.data_ptr() % alignment:
+        raise ValueError(f"{name}: got memory at {tensor.data_ptr():#x}, allowed: at a multiple of {alignment} bytes")
+
+
+def check_apart(named: list[tuple[str, Tensor]]) -> None:
+    """Refuses buffers that share memory: writing one would change another, a slot's state among them."""
+    spans = sorted((t.data_ptr(), t.data_ptr() + t.numel() * t.element_size(), name) for name, t in named)
+    for (_, end, name), (start, _, other) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            raise ValueError(f"buffers: got {name} and {other} in overlapping memory, allowed: memory apart")
 
 
 def address(tensor: Tensor | None) -> int:

@@ -79,7 +79,10 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    head = ("agent", "nature", "reward", "± SE", "floor", "ceiling", "fraction", "regret to best arm", "slope a step", "± SE", "rises?", "CPU s")
+    head = (
+        "agent", "nature", "reward", "± SE", "floor", "ceiling", "fraction", "regret to best arm", "slope a step", "± SE",
+        "rises?", "CPU s",
+    )  # fmt: skip
     lines = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
     for row in rows:
         rising = {True: "rises", False: "no", None: ""}[row.get("rises")]
@@ -121,11 +124,16 @@ def reward_by_step_figure(rows: list[dict[str, Any]]) -> Figure:
         steps = range(1, len(mean) + 1)
         if not row.get("trained"):
             axes.plot(steps, mean, color="#b8c0c8", linewidth=0.9, zorder=1)
-            axes.annotate(row["agent"], (len(mean), mean[-1]), xytext=(4, 0), textcoords="offset points", fontsize=6, color="#6b7683", va="center")
+            axes.annotate(
+                row["agent"], (len(mean), mean[-1]), xytext=(4, 0), textcoords="offset points",
+                fontsize=6, color="#6b7683", va="center",
+            )  # fmt: skip
             continue
         colour = next(colours)
-        band = [(m - 2 * s, m + 2 * s) for m, s in zip(mean, [s or 0.0 for s in row["reward_by_step_se"]], strict=True)]
-        axes.fill_between(steps, *zip(*band, strict=True), color=colour, alpha=0.2, zorder=2)
+        half = [2 * (se or 0.0) for se in row["reward_by_step_se"]]
+        low = [m - h for m, h in zip(mean, half, strict=True)]
+        high = [m + h for m, h in zip(mean, half, strict=True)]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.2, zorder=2)
         axes.plot(steps, mean, color=colour, linewidth=2.2, marker="o", markersize=4, label=row["agent"], zorder=3)
     axes.set_xlabel("step within the episode (weights frozen)")
     axes.set_ylabel("mean reward")
@@ -140,7 +148,8 @@ def fraction_figure(rows: list[dict[str, Any]]) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 0.32 * len(rows) + 1))
     ordered = rows[::-1]
     colours = ["#c2410c" if row.get("trained") else "#8fa3b8" for row in ordered]
-    axes.barh(range(len(ordered)), [row["fraction"] for row in ordered], xerr=[2 * (row["fraction_se"] or 0.0) for row in ordered], color=colours, height=0.7)
+    errors = [2 * (row["fraction_se"] or 0.0) for row in ordered]
+    axes.barh(range(len(ordered)), [row["fraction"] for row in ordered], xerr=errors, color=colours, height=0.7)
     axes.set_yticks(range(len(ordered)), [row["agent"] for row in ordered], fontsize=8)
     axes.axvline(0, color="#1c2430", linewidth=0.8)
     axes.axvline(1, color="#1c2430", linewidth=0.8, linestyle="--")

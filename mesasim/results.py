@@ -68,7 +68,10 @@ def write_table(run: Path, evaluations: list[Evaluation]) -> None:
         flat = pa.array(e.rewards.reshape(-1))
         columns["rewards"] = pa.ListArray.from_arrays(pa.array(range(0, flat.__len__() + 1, steps), pa.int32()), flat)
         tables.append(pa.table(columns))
-    write_whole(run / TABLE, lambda path: pq.write_table(pa.concat_tables(tables).unify_dictionaries(), path, compression="zstd"))
+    write_whole(
+        run / TABLE,
+        lambda path: pq.write_table(pa.concat_tables(tables).unify_dictionaries(), path, compression="zstd"),
+    )
 
 
 def write_summary(run: Path, summary: dict[str, Any]) -> None:

@@ -48,7 +48,12 @@ def remove_run(out: Path) -> None:
 
 
 def finish_run(
-    out: Path, experiment: str, config: dict[str, Any], defaults: Any, summary: dict[str, Any], evaluations: list[Evaluation]
+    out: Path,
+    experiment: str,
+    config: dict[str, Any],
+    defaults: Any,
+    summary: dict[str, Any],
+    evaluations: list[Evaluation],
 ) -> dict[str, Any]:
     """Writes evaluation.parquet, summary.json and report.html, and returns the summary."""
     flags = [
@@ -66,7 +71,10 @@ def finish_run(
 
 def provenance() -> dict[str, Any]:
     """What a figure was measured with."""
-    return {"version": mesasim.__version__, "machine": f"{cpu_name()}, {usable_cores()} cores, Python {platform.python_version()}"}
+    return {
+        "version": mesasim.__version__,
+        "machine": f"{cpu_name()}, {usable_cores()} cores, Python {platform.python_version()}",
+    }
 
 
 def cpu_name() -> str:

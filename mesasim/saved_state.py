@@ -44,9 +44,9 @@ def unpack_state(state: bytes, identity: dict[str, Any], buffers: Buffers, nativ
         raise ValueError("state: the header cannot be read") from error
     if saved_identity != identity:
         raise ValueError(f"state: it was saved from {saved_identity}, but this environment is {identity}")
-    expected = [[name, tensor.numel() * tensor.element_size()] for name, tensor in buffers.items()]
+    expected = [(name, tensor.numel() * tensor.element_size()) for name, tensor in buffers.items()]
     data = memoryview(body)[start + length :]
-    if sizes != expected or len(data) != sum(size for _, size in expected):
+    if sizes != [list(entry) for entry in expected] or len(data) != sum(size for _, size in expected):
         raise ValueError("state: its buffers are not this environment's")
     pieces = {}
     for name, size in expected:

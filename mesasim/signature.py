@@ -4,6 +4,7 @@ every compiler, instruction set, thread count and device must reproduce it."""
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,9 @@ SLOTS, STEPS, SEED = 37, 160, 20260101
 
 def fixed_actions(step: int, slots: int, num_actions: int) -> np.ndarray:
     """Arbitrary actions by integer arithmetic alone, the same on every machine: int64 [slots]."""
-    x = (np.uint64(step) * np.uint64(0x9E3779B1) + np.arange(slots, dtype=np.uint64) * np.uint64(0x85EBCA77)) & np.uint64(0xFFFFFFFF)
+    x = (
+        np.uint64(step) * np.uint64(0x9E3779B1) + np.arange(slots, dtype=np.uint64) * np.uint64(0x85EBCA77)
+    ) & np.uint64(0xFFFFFFFF)
     x = ((x ^ (x >> np.uint64(15))) * np.uint64(0x2C1B3C6D)) & np.uint64(0xFFFFFFFF)
     return ((x ^ (x >> np.uint64(12))) % np.uint64(num_actions)).astype(np.int64)
 
@@ -24,9 +27,17 @@ def fixed_actions(step: int, slots: int, num_actions: int) -> np.ndarray:
 def world_signature(world: str, device: str = "cpu", num_threads: int = 1) -> str:
     """Hex digest of everything the world's variants show in STEPS steps of SLOTS slots."""
     hasher = hashlib.sha256()
-    for options in load_spec(world).variants:
+    for variant in load_spec(world).variants:
+        options: dict[str, Any] = dict(variant)
         env = MesaVectorEnv(
-            world, SLOTS, device=device, num_threads=num_threads, history=True, oracle=True, autoreset_mode="SameStep", **options
+            world,
+            SLOTS,
+            device=device,
+            num_threads=num_threads,
+            history=True,
+            oracle=True,
+            autoreset_mode="SameStep",
+            **options,
         )
         env.reset(seed=SEED)
         for step in range(STEPS):

@@ -138,7 +138,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             raise gymnasium.error.ResetNeeded("reset_mask: the first reset must be of every slot")
         self._native.reset(mask=address(mask), seeds=address(seeds), seed=one_seed, stream=self._stream())
         self._started = True
-        return self._give(self.observation()), self._info()
+        return self._give(self.observation()), self._oracle_info()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """One action a slot: integers [num_envs] (torch, NumPy or a sequence). Returns observation, reward float32,
@@ -170,6 +170,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
 
     def get_state(self) -> bytes:
         """Everything needed to go on from here to the same bits: versioned, with a checksum."""
+        if not self._started:
+            raise gymnasium.error.ResetNeeded("get_state: call reset() first")
         return pack_state(self._identity(), self.buffers)
 
     def set_state(self, state: bytes) -> None:
@@ -216,15 +218,15 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return 0 if self.device.type == "cpu" else torch.cuda.current_stream(self.device).cuda_stream
 
     def _load(self, actions: Any) -> None:
-        tensor = actions if isinstance(actions, Tensor) else torch.as_tensor(np.asarray(actions))
+        tensor = actions if isinstance(actions, Tensor) else _tensor("actions", actions, kinds="iu", allowed="integers")
         if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype == torch.bool:
             raise TypeError(f"actions: got dtype {tensor.dtype}, allowed: integers")
         if tuple(tensor.shape) != (self.num_envs,):
             raise ValueError(f"actions: got shape {tuple(tensor.shape)}, allowed: ({self.num_envs},)")
         if tensor.device != self.device and isinstance(actions, Tensor):
             raise ValueError(f"actions: got a tensor on {tensor.device}, allowed: {self.device}")
-        if tensor.dtype == torch.int64:  # what does not fit 32 bits must not wrap into range
-            tensor = tensor.clamp(-(2**31), 2**31 - 1)
+        if tensor.dtype in (torch.int64, torch.uint64, torch.uint32):  # what does not fit 32 bits must not wrap into range
+            tensor = tensor.to(torch.int64).clamp(-(2**31), 2**31 - 1)
         self.actions.copy_(tensor)
 
     def _raise(self, fault: int, slot: int, action: int) -> None:
@@ -244,10 +246,13 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         array = value.cpu().numpy()
         return array.copy() if self.copy else array
 
+    def _oracle_info(self) -> dict[str, Any]:
+        if not self.oracle:
+            return {}
+        return self._masked(self.buffers.group["oracle"], torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
+
     def _info(self) -> dict[str, Any]:
-        info: dict[str, Any] = {}
-        if self.oracle:
-            info = self._masked(self.buffers.group["oracle"], torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
+        info = self._oracle_info()
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             return info
         done = self.buffers.group["core"]["terminated"] | self.buffers.group["core"]["truncated"]
@@ -271,10 +276,12 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return info
 
     def _reset_mask(self, options: dict[str, Any] | None) -> Tensor | None:
+        if options is not None and not isinstance(options, dict):
+            raise TypeError(f"options: got {type(options).__name__}, allowed: a dict")
         if options is None or "reset_mask" not in options:
             return None
         given = options.pop("reset_mask")  # popped, as gymnasium's own vector environments do
-        mask = given if isinstance(given, Tensor) else torch.as_tensor(np.asarray(given))
+        mask = given if isinstance(given, Tensor) else _tensor("reset_mask", given, kinds="b", allowed="bool")
         if mask.dtype != torch.bool:
             raise TypeError(f"reset_mask: got dtype {mask.dtype}, allowed: bool")
         if tuple(mask.shape) != (self.num_envs,):
@@ -284,6 +291,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return mask.to(self.device).contiguous()
 
     def _slot_seeds(self, seeds: Any) -> Tensor:
+        if isinstance(seeds, (str, bytes, dict)) or not hasattr(seeds, "__iter__"):
+            raise TypeError(f"seed: got {seeds!r}, allowed: an integer or {self.num_envs} integers")
         values = list(seeds)
         if len(values) != self.num_envs:
             raise ValueError(f"seed: got {len(values)} seeds, allowed: an int or {self.num_envs} ints")
@@ -299,6 +308,17 @@ def make_vec(id: str, num_envs: int = 1, **kwargs: Any) -> MesaVectorEnv:
 def gymnasium_vec(world: str, num_envs: int = 1, **kwargs: Any) -> MesaVectorEnv:
     """The same object as Gymnasium's wrappers expect it: NumPy arrays, fresh at every call."""
     return MesaVectorEnv(world, num_envs, **{"output": "numpy", **kwargs})
+
+
+def _tensor(name: str, value: Any, *, kinds: str, allowed: str) -> Tensor:
+    """A tensor copy of an array or sequence whose NumPy dtype is one of `kinds`."""
+    try:
+        array = np.array(value, order="C")  # a copy: torch takes no read-only memory and no negative strides
+    except ValueError as error:
+        raise ValueError(f"{name}: got {value!r}, allowed: {allowed} in one row") from error
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"{name}: got dtype {array.dtype}, allowed: {allowed}")
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def _object_array(values: Any, mask: np.ndarray) -> np.ndarray:
@@ -323,7 +343,7 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    if value not in allowed:
+    if not isinstance(value, (str, type(None))) or value not in allowed:
         raise ValueError(f"{name}: got {value!r}, allowed: {', '.join(map(repr, allowed))}")
     return value
 

@@ -13,7 +13,15 @@ def run(capsys, *arguments):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["run", "bandit-learning", "--help"], *([c, "--help"] for c in COMMANDS if c != "run")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["run", "bandit-learning", "--help"],
+        *([c, "--help"] for c in COMMANDS if c != "run"),
+    ],
+)
 def test_help_is_complete(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -30,17 +38,59 @@ def test_list_names_worlds_agents_experiments_and_devices(capsys):
 
 
 def test_bench_prints_one_json_object_a_row(capsys):
-    text = run(capsys, "bench", "step", "--world", "Bandit-v0", "--num-envs", "64", "128", "--num-threads", "1", "--seconds", "0.01", "--rounds", "2", "--json", "-o", "arms=10")
+    text = run(
+        capsys,
+        "bench",
+        "step",
+        "--world",
+        "Bandit-v0",
+        "--num-envs",
+        "64",
+        "128",
+        "--num-threads",
+        "1",
+        "--seconds",
+        "0.01",
+        "--rounds",
+        "2",
+        "--json",
+        "-o",
+        "arms=10",
+    )
     rows = [json.loads(line) for line in text.splitlines()]
     assert [row["num_envs"] for row in rows] == [64, 128]
-    wanted = {"world", "options", "num_envs", "num_threads", "steps_per_second", "steps_per_cpu_second", "bytes_per_step"}
+    wanted = {
+        "world",
+        "options",
+        "num_envs",
+        "num_threads",
+        "steps_per_second",
+        "steps_per_cpu_second",
+        "bytes_per_step",
+    }
     assert all(wanted <= row.keys() and row["steps_per_second"] > 0 for row in rows)
     assert rows[0]["options"] == {"arms": 10} and rows[0]["bytes_per_step"] == 14
 
 
 def test_train_resume_evaluate_and_report(tmp_path, capsys):
     out = str(tmp_path / "run")
-    flags = ["--out", out, "--quiet", "--num-envs", "64", "--iterations", "3", "--hidden", "8", "-o", "arms=3", "-o", "pulls=5", "--num-threads", "1"]
+    flags = [
+        "--out",
+        out,
+        "--quiet",
+        "--num-envs",
+        "64",
+        "--iterations",
+        "3",
+        "--hidden",
+        "8",
+        "-o",
+        "arms=3",
+        "-o",
+        "pulls=5",
+        "--num-threads",
+        "1",
+    ]
     run(capsys, "train", *flags)
     run(capsys, "train", *flags, "--resume")
     run(capsys, "evaluate", out, "--tasks", "100", "--quiet")
@@ -54,7 +104,25 @@ def test_train_resume_evaluate_and_report(tmp_path, capsys):
 
 def test_a_maze_run_is_evaluated_beside_its_references(tmp_path, capsys):
     out = str(tmp_path / "run")
-    run(capsys, "train", "--out", out, "--quiet", "--world", "Maze-v0", "-o", "size=4", "-o", "step_reward=-0.01", "--num-envs", "64", "--iterations", "2", "--num-threads", "1")
+    run(
+        capsys,
+        "train",
+        "--out",
+        out,
+        "--quiet",
+        "--world",
+        "Maze-v0",
+        "-o",
+        "size=4",
+        "-o",
+        "step_reward=-0.01",
+        "--num-envs",
+        "64",
+        "--iterations",
+        "2",
+        "--num-threads",
+        "1",
+    )
     run(capsys, "evaluate", out, "--tasks", "100", "--quiet")
     rows = {row["agent"]: row for row in read_summary(tmp_path / "run")["agents"]}
     assert rows["breadth_first_planner"]["fraction"] == 1 and rows["random"]["fraction"] == 0

@@ -78,7 +78,9 @@ def test_episodes_of_unequal_length_end_where_they_end():
         def act(self, obs, carry):
             return torch.randint(4, (carry.shape[0],), generator=self.generator), carry
 
-    evaluation = evaluate_agent(Right(), "r", "n", world="Maze-v0", options={"size": 4, "step_reward": -1.0}, tasks=200, seed=1)
+    evaluation = evaluate_agent(
+        Right(), "r", "n", world="Maze-v0", options={"size": 4, "step_reward": -1.0}, tasks=200, seed=1
+    )
     assert len(set(evaluation.lengths.tolist())) > 10
     past = np.arange(evaluation.rewards.shape[1]) >= evaluation.lengths[:, None]
     assert np.all(evaluation.rewards[past] == 0) and np.all(evaluation.rewards[~past] != -2)

@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <utility>
 #include <vector>
 
 namespace mesa {

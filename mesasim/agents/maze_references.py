@@ -37,7 +37,9 @@ class WallFollower(ScriptedAgent):
     def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
         view = obs["view"]
         middle = view.shape[1] // 2
-        open_ways = torch.stack([view[:, middle + r, middle + c] != 0 for r, c in zip(ROW_STEP, COL_STEP, strict=True)], 1)
+        open_ways = torch.stack(
+            [view[:, middle + r, middle + c] != 0 for r, c in zip(ROW_STEP, COL_STEP, strict=True)], 1
+        )
         order = (carry.long() + self.preference) % 4  # [N, 4]: directions, best first
         choice = open_ways.gather(1, order).float().argmax(dim=1)
         action = order.gather(1, choice[:, None])

@@ -41,7 +41,7 @@ class Config:
     seed: int = 1
     """Seed of weights, training and evaluation."""
     iterations: int = 250
-    """PPO iterations of the GRU; the two controls, which have less to learn, get a fifth."""
+    """PPO iterations of the GRU and the window; the stateless network, which has nothing to learn, gets a fifth."""
     num_envs: int = 2048
     """Tasks trained on side by side."""
     quick: bool = False
@@ -63,11 +63,10 @@ def agents(config: Config) -> dict[str, tuple[str, PPOConfig]]:
             num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
         )  # fmt: skip
 
-    fewer = max(1, config.iterations // 5)
     return {
         "gru": ("recurrent", ppo(NetworkConfig("gru"), config.iterations)),
-        "window-1": ("memory of one", ppo(NetworkConfig("window", window=1), fewer)),
-        "mlp": ("stateless", ppo(NetworkConfig("mlp"), fewer)),
+        "window-1": ("memory of one", ppo(NetworkConfig("window", window=1), config.iterations)),
+        "mlp": ("stateless", ppo(NetworkConfig("mlp"), max(1, config.iterations // 5))),
     }
 
 
@@ -75,10 +74,12 @@ def options(config: Config) -> dict[str, Any]:
     return {"arms": config.arms, "pulls": config.pulls}
 
 
-def run(config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
     """Trains, freezes, evaluates and writes the report; returns the summary."""
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     setting = baselines.Setting("Bandit-v0", options(config), config.tasks, 1000 + config.seed, config.num_threads)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     exact = exact_bandit.fits(config.arms, config.pulls)
     known = baselines.scale(setting, []) if exact else None
     evaluations: list[Evaluation] = []

@@ -56,11 +56,13 @@ class Config:
             self.tasks = 200
 
 
-def run(config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
     """Evaluates every reference agent and writes the report; returns the summary."""
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     options = {"arms": config.arms, "pulls": config.pulls}
     setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     evaluations = []
     with bars(quiet) as progress:
         todo = list(baselines.references(setting))

@@ -246,7 +246,10 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
     try:
         network = NetworkConfig(**meta["config"].pop("network"))
         config = PPOConfig(**meta["config"], network=network)
-        fields = [FieldShape(name, tuple(shape), low, high, categories) for name, shape, low, high, categories in meta["fields"]]
+        fields = [
+            FieldShape(name, tuple(shape), low, high, categories)
+            for name, shape, low, high, categories in meta["fields"]
+        ]
         agent = new_agent(config, fields, meta["num_actions"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error

@@ -66,7 +66,9 @@ class Collector:
             self.is_first = done[t] = terminated | truncated
             if truncated.any():
                 reward[t] += discount * truncated * self._value_of(env.buffers.group["final_observation"])
-        return Rollout(obs, is_first, action, log_prob, value, reward, done, self._value_of(seen, self.is_first), first_carry)
+        return Rollout(
+            obs, is_first, action, log_prob, value, reward, done, self._value_of(seen, self.is_first), first_carry
+        )
 
     def _value_of(self, seen: Observation, is_first: Tensor | None = None) -> Tensor:
         first = torch.zeros_like(self.is_first) if is_first is None else is_first

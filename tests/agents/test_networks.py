@@ -8,8 +8,17 @@ from mesasim.agents.encoding import HISTORY_FIELDS, Encoder, FieldShape, field_s
 from mesasim.vector import make_vec
 
 STEPS, SLOTS = 9, 7
-KINDS = [NetworkConfig("mlp"), NetworkConfig("window", window=1), NetworkConfig("window", window=4), NetworkConfig("gru"), NetworkConfig("lstm")]
-WORLDS = [("Bandit-v0", {"arms": 3, "pulls": 4, "clock": True}), ("Maze-v0", {"size": 4, "trials": 2, "trial_steps": 3})]
+KINDS = [
+    NetworkConfig("mlp"),
+    NetworkConfig("window", window=1),
+    NetworkConfig("window", window=4),
+    NetworkConfig("gru"),
+    NetworkConfig("lstm"),
+]
+WORLDS = [
+    ("Bandit-v0", {"arms": 3, "pulls": 4, "clock": True}),
+    ("Maze-v0", {"size": 4, "trials": 2, "trial_steps": 3}),
+]
 
 
 @pytest.fixture(params=WORLDS, ids=lambda w: w[0])
@@ -85,7 +94,13 @@ def test_a_stateless_network_is_not_shown_the_history():
 
 
 def test_labels_become_one_hot_and_bounded_quantities_unit():
-    encoder = Encoder([FieldShape("label", (2,), -1, 2, 3), FieldShape("amount", (1,), 10, 20, 0), FieldShape("free", (1,), -float("inf"), float("inf"), 0)])
+    encoder = Encoder(
+        [
+            FieldShape("label", (2,), -1, 2, 3),
+            FieldShape("amount", (1,), 10, 20, 0),
+            FieldShape("free", (1,), -float("inf"), float("inf"), 0),
+        ]
+    )
     obs = {"label": torch.tensor([[[2, -1]]]), "amount": torch.tensor([[[15]]]), "free": torch.tensor([[[-3.5]]])}
     assert encoder(obs).tolist() == [[[0, 0, 1, 0, 0, 0, 0.5, -3.5]]]
     assert encoder.width == 8

@@ -18,8 +18,23 @@ def finished(request, tmp_path_factory):
 def test_an_experiment_writes_all_its_files(finished):
     module, out = finished
     summary = read_summary(out)
-    assert summary["experiment"] == module.NAME and summary["question"].endswith(("?", ".")) and summary["command"].startswith("mesasim run")
-    wanted = {"agent", "reward_mean", "reward_se", "floor", "ceiling", "fraction", "reward_by_step", "weights_hash_before", "weights_hash_after", "cpu_seconds"}
+    assert (
+        summary["experiment"] == module.NAME
+        and summary["question"].endswith(("?", "."))
+        and summary["command"].startswith("mesasim run")
+    )
+    wanted = {
+        "agent",
+        "reward_mean",
+        "reward_se",
+        "floor",
+        "ceiling",
+        "fraction",
+        "reward_by_step",
+        "weights_hash_before",
+        "weights_hash_after",
+        "cpu_seconds",
+    }
     for row in summary["agents"]:
         assert wanted <= row.keys() and row["weights_hash_before"] == row["weights_hash_after"]
     table = pq.read_table(out / "evaluation.parquet")
@@ -41,7 +56,7 @@ def test_a_folder_with_a_run_is_kept_unless_told_otherwise(finished):
 
 
 def test_planted_agents_land_where_they_should(finished):
-    module, out = finished
+    _, out = finished
     rows = {row["agent"]: row for row in read_summary(out)["agents"]}
     assert not rows["random"].get("rises"), "a random agent does not learn"
     assert rows["thompson"]["slope"] > rows["random"]["slope"]

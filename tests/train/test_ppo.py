@@ -9,7 +9,16 @@ from mesasim.agents import NetworkConfig
 from mesasim.train.checkpoint import latest_checkpoint, weights_hash
 from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
 
-SMALL = PPOConfig(options={"arms": 3, "pulls": 4}, network=NetworkConfig("gru", hidden=8), num_envs=32, rollout_steps=6, iterations=4, epochs=2, minibatches=2, num_threads=1)
+SMALL = PPOConfig(
+    options={"arms": 3, "pulls": 4},
+    network=NetworkConfig("gru", hidden=8),
+    num_envs=32,
+    rollout_steps=6,
+    iterations=4,
+    epochs=2,
+    minibatches=2,
+    num_threads=1,
+)
 MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3, "trials": 2, "trial_steps": 5})
 
 
@@ -33,7 +42,9 @@ def test_first_update_ratio_is_exactly_one():
 def test_a_truncated_episode_is_worth_the_value_of_what_was_cut_off():
     config = dataclasses.replace(MAZE, options={"size": 8, "view": 3, "goal_reward": 0.0})
     trainer = Trainer(config)
-    trainer.env = type(trainer.env)("Maze-v0", 32, history=True, autoreset_mode="SameStep", seed=1, max_episode_steps=3, **config.options)
+    trainer.env = type(trainer.env)(
+        "Maze-v0", 32, history=True, autoreset_mode="SameStep", seed=1, max_episode_steps=3, **config.options
+    )
     trainer.env.reset()
     trainer.collector.env = trainer.env
     with torch.no_grad():
@@ -86,7 +97,18 @@ def test_a_trained_agent_is_loaded_as_it_was(tmp_path):
 
 
 def test_learns_to_walk_in_a_tiny_maze(tmp_path):
-    config = PPOConfig(world="Maze-v0", options={"size": 3, "view": 5, "step_reward": -0.05}, network=NetworkConfig("mlp"), num_envs=256, rollout_steps=16, iterations=60, gae_lambda=0.9, minibatches=4, epochs=4, num_threads=1)
+    config = PPOConfig(
+        world="Maze-v0",
+        options={"size": 3, "view": 5, "step_reward": -0.05},
+        network=NetworkConfig("mlp"),
+        num_envs=256,
+        rollout_steps=16,
+        iterations=60,
+        gae_lambda=0.9,
+        minibatches=4,
+        epochs=4,
+        num_threads=1,
+    )
     rewards = []
     train(config, tmp_path, report=lambda m: rewards.append(m["reward_per_step"]))
     assert sum(rewards[:5]) / 5 < 0.01 and sum(rewards[-5:]) / 5 > 0.035
@@ -94,7 +116,14 @@ def test_learns_to_walk_in_a_tiny_maze(tmp_path):
 
 def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
     # Two dependent arms at .9 / .1: chance 5.0 of 10; only an agent that remembers its rewards does better.
-    base = PPOConfig(options={"arms": 2, "prior": "dependent_easy"}, num_envs=512, iterations=40, epochs=4, minibatches=2, num_threads=1)
+    base = PPOConfig(
+        options={"arms": 2, "prior": "dependent_easy"},
+        num_envs=512,
+        iterations=40,
+        epochs=4,
+        minibatches=2,
+        num_threads=1,
+    )
     last = {}
     for kind in ("gru", "mlp"):
         config = dataclasses.replace(base, network=NetworkConfig(kind, hidden=32))
@@ -105,7 +134,10 @@ def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"num_envs": 0}, {"epochs": 0}, {"learning_rate": -1}, {"learning_rate": float("nan")}, {"discount": 1.5}, {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5}],
+    [
+        {"num_envs": 0}, {"epochs": 0}, {"learning_rate": -1}, {"learning_rate": float("nan")}, {"discount": 1.5},
+        {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5},
+    ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

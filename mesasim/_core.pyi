@@ -1,0 +1,85 @@
+"""Typed face of the native engine (csrc/binding)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+OptionValue = bool | int | float | str
+
+class Field:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    categories: int
+    help: str
+
+class Option:
+    name: str
+    type: str
+    default: OptionValue
+    low: float
+    high: float
+    choices: list[str]
+    help: str
+
+class Spec:
+    id: str
+    help: str
+    options: list[Option]
+    observation: list[Field]
+    oracle: list[Field]
+    actions: list[str]
+    max_episode_steps: int
+    variants: list[dict[str, OptionValue]]
+
+class Buffer:
+    group: str
+    field: Field
+
+class Vector:
+    def __init__(
+        self,
+        id: str,
+        options: dict[str, object],
+        *,
+        num_envs: int,
+        cuda_device: int = -1,
+        num_threads: int = 1,
+        first_slot: int = 0,
+        autoreset: int = 0,
+        history: bool = False,
+        oracle: bool = False,
+        max_episode_steps: int | None = None,
+    ) -> None: ...
+    spec: Spec
+    max_episode_steps: int
+    def buffers(self) -> list[Buffer]: ...
+    def bind(self, addresses: Sequence[int]) -> None: ...
+    def reset(self, mask: int = 0, seeds: int = 0, seed: int | None = None, stream: int = 0) -> None: ...
+    def step(self, stream: int = 0) -> tuple[int, int, int] | None: ...
+    def invalid_slot(self, state: bytes) -> int: ...
+    def picture(self, state: bytes) -> tuple[str, NDArray[np.uint8]]: ...
+
+def world_ids() -> list[str]: ...
+def spec(id: str, options: dict[str, object] = ...) -> Spec: ...
+def instruction_sets() -> list[str]: ...
+def instruction_set() -> str: ...
+def use_instruction_set(name: str) -> None: ...
+def cuda_status() -> tuple[bool, list[str], str]: ...
+def philox4x32_10(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+def portable_log(x: ArrayLike) -> NDArray[np.float64]: ...
+def portable_exp(x: ArrayLike) -> NDArray[np.float64]: ...
+def normal_quantile(p: ArrayLike) -> NDArray[np.float64]: ...
+def beta_draws(a: float, b: float, seed: int, count: int) -> NDArray[np.float64]: ...
+def gittins_indices(pulls: int, alpha: float = 1.0, beta: float = 1.0) -> NDArray[np.float64]: ...
+def bayes_optimal_states(arms: int, pulls: int) -> float: ...
+
+class BayesOptimalBandit:
+    max_states: int
+    def __init__(self, arms: int, pulls: int, alpha: float = 1.0, beta: float = 1.0) -> None: ...
+    @property
+    def value(self) -> float: ...
+    def action_values(self, successes: ArrayLike, failures: ArrayLike) -> NDArray[np.float64]: ...

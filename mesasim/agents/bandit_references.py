@@ -1,0 +1,315 @@
+"""Scripted agents for Bandit-v0, of known nature: what chance, reflexes, thermostats, learning rules and the optimum
+earn. They read the engine's history fields and keep counts; what they believe about an arm is in bandit_beliefs.py.
+
+"RL^2's" marks variants of the evaluation script behind the table of Duan et al. 2016 (arXiv 1611.02779), whose columns
+UCB1, OTS and Gittins are not the textbook algorithms. Ties fall to an arm drawn uniformly, in RL^2's variants to the
+first, as in that script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mesasim.agents.bandit_beliefs import Belief, BetaBelief
+from mesasim.agents.base import Observation, ScriptedAgent
+from mesasim.exact.bandit import BernoulliBandit, GittinsTable
+
+
+class Memory(NamedTuple):
+    """What an agent has seen of the present task."""
+
+    pulls: Tensor  # [N, arms]: times each arm was pulled
+    sums: Tensor  # [N, arms]: rewards from each arm
+    action: Tensor  # [N] int64: the last arm, -1 before the first pull
+    reward: Tensor  # [N]: its reward
+    recent_pulls: Tensor  # [N, window, arms]: the last pulls as one-hot rows, 0 where there was none yet
+    recent_rewards: Tensor  # [N, window]
+
+
+class BanditReference(ScriptedAgent):
+    """Keeps the counts; subclasses write `choose`. Carry: pulls, reward sums [arms each], then the last `window` pulls
+    and rewards. `pulls` is the length of an episode."""
+
+    first_among_ties = False
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, *, window: int = 0) -> None:
+        for name, value, low in (("arms", arms, 2), ("pulls", pulls, 1)):
+            if not isinstance(value, int) or value < low:
+                raise ValueError(f"{name}: got {value!r}, allowed: integers from {low}")
+        super().__init__(arms, 2 * arms + window * (arms + 1), seed)
+        self.arms, self.pulls, self.window = arms, pulls, window
+
+    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
+        action, reward = obs["previous_action"][:, 0].long(), obs["previous_reward"][:, 0]
+        pulled = torch.nn.functional.one_hot(action.clamp(min=0), self.arms) * (action >= 0)[:, None]
+        pulls, sums, recent_pulls, recent_rewards = carry.split(
+            [self.arms, self.arms, self.window * self.arms, self.window], dim=1
+        )
+        recent_pulls = torch.cat([recent_pulls, pulled], 1)[:, self.arms :] if self.window else recent_pulls
+        recent_rewards = torch.cat([recent_rewards, reward[:, None]], 1)[:, 1:] if self.window else recent_rewards
+        memory = Memory(
+            pulls + pulled, sums + pulled * reward[:, None], action, reward,
+            recent_pulls.unflatten(1, (self.window, self.arms)), recent_rewards,
+        )  # fmt: skip
+        return self.choose(memory), torch.cat([memory.pulls, memory.sums, recent_pulls, recent_rewards], dim=1)
+
+    def choose(self, memory: Memory) -> Tensor:
+        """The arm to pull, int64 [N]."""
+        raise NotImplementedError
+
+    def best(self, index: Tensor) -> Tensor:
+        """An arm of the highest index [N, arms], int64 [N]."""
+        if self.first_among_ties:
+            return index.argmax(dim=1)
+        lots = self.uniform(index.shape, index.device)
+        return torch.where(index == index.amax(dim=1, keepdim=True), lots, -1.0).argmax(dim=1)
+
+    def uniform(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """Uniform draws from [0, 1) out of the agent's own generator, which lives on the CPU."""
+        return torch.rand(tuple(shape), generator=self.generator).to(device)
+
+    def random_arm(self, memory: Memory) -> Tensor:
+        slots = memory.action.shape[0]
+        return torch.randint(self.arms, (slots,), generator=self.generator).to(memory.action.device)
+
+    def remaining(self, memory: Memory) -> Tensor:
+        """Pulls left, int64 [N]; 0 at an episode's last observation, after which no pull counts."""
+        left = self.pulls - memory.pulls.sum(dim=1).long()
+        if bool((left < 0).any()):
+            raise ValueError(f"pulls: got {self.pulls}, allowed: at least the length of an episode, which is longer")
+        return left
+
+
+class Random(BanditReference):
+    """Every arm uniformly at random."""
+
+    def choose(self, memory: Memory) -> Tensor:
+        return self.random_arm(memory)
+
+
+class Greedy(BanditReference):
+    """The arm of the highest posterior mean. With the uniform prior, (1 + successes) / (2 + pulls): RL^2's pseudo-counts."""
+
+    first_among_ties = True
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, belief: Belief | None = None) -> None:
+        super().__init__(arms, pulls, seed)
+        self.belief = belief or BetaBelief()
+
+    def choose(self, memory: Memory) -> Tensor:
+        return self.best(self.belief.mean(memory.pulls, memory.sums))
+
+
+class EpsilonGreedy(Greedy):
+    """With probability epsilon an arm drawn uniformly from all, else Greedy; RL^2's."""
+
+    def __init__(
+        self, arms: int, pulls: int, seed: int = 0, epsilon: float = 0.1, belief: Belief | None = None
+    ) -> None:
+        if not 0 <= epsilon <= 1:
+            raise ValueError(f"epsilon: got {epsilon!r}, allowed: 0 to 1")
+        super().__init__(arms, pulls, seed, belief)
+        self.epsilon = epsilon
+
+    def choose(self, memory: Memory) -> Tensor:
+        explore = self.uniform(memory.action.shape, memory.action.device) < self.epsilon
+        return torch.where(explore, self.random_arm(memory), super().choose(memory))
+
+
+class UCB1(BanditReference):
+    """Each arm once, then the highest mean + sqrt(2 ln t / pulls of the arm), t pulls in all (Auer, Cesa-Bianchi and
+    Fischer 2002); for rewards in [0, 1]."""
+
+    def choose(self, memory: Memory) -> Tensor:
+        total = memory.pulls.sum(dim=1, keepdim=True).clamp(min=1)
+        index = memory.sums / memory.pulls + (2 * total.log() / memory.pulls).sqrt()
+        return self.best(torch.where(memory.pulls == 0, torch.inf, index))
+
+
+class TunedUCB(BanditReference):
+    """RL^2's "UCB1": k / m + c sqrt(2 ln t / m), where k and m are successes and pulls begun at 1 and 2, and t the pulls
+    made; they took the best c of 0, .1 … 1."""
+
+    first_among_ties = True
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, c: float = 0.2) -> None:
+        if not 0 <= c < float("inf"):
+            raise ValueError(f"c: got {c!r}, allowed: finite, from 0")
+        super().__init__(arms, pulls, seed)
+        self.c = c
+
+    def choose(self, memory: Memory) -> Tensor:
+        total = memory.pulls.sum(dim=1, keepdim=True).clamp(min=1)
+        m = memory.pulls + 2
+        return self.best((memory.sums + 1) / m + self.c * (2 * total.log() / m).sqrt())
+
+
+class Thompson(Greedy):
+    """The arm whose draw from the posterior of its mean is highest (Thompson 1933)."""
+
+    first_among_ties = False
+
+    def choose(self, memory: Memory) -> Tensor:
+        return self.best(self.belief.draw(memory.pulls, memory.sums, self.generator))
+
+
+class OptimisticThompson(Thompson):
+    """Thompson with draws below the posterior mean raised to it: max(draw, mean) (Chapelle and Li 2011; May et al. 2012)."""
+
+    def choose(self, memory: Memory) -> Tensor:
+        mean = self.belief.mean(memory.pulls, memory.sums)
+        return self.best(self.belief.draw(memory.pulls, memory.sums, self.generator).maximum(mean))
+
+
+class MostProbableThompson(Thompson):
+    """RL^2's "OTS": of m joint draws from all arms' posteriors, greedy on the one of the highest joint density; they took
+    the best m of 1 … 20. m = 1 is Thompson, and large m approaches greedy on the posterior's mode."""
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, m: int = 5, belief: Belief | None = None) -> None:
+        if not isinstance(m, int) or m < 1:
+            raise ValueError(f"m: got {m!r}, allowed: integers from 1")
+        super().__init__(arms, pulls, seed, belief)
+        self.m = m
+
+    def choose(self, memory: Memory) -> Tensor:
+        kept = self.belief.draw(memory.pulls, memory.sums, self.generator)
+        if self.m == 1:
+            return self.best(kept)
+        highest = self.belief.log_density(kept, memory.pulls, memory.sums).sum(dim=1)
+        for _ in range(self.m - 1):
+            draw = self.belief.draw(memory.pulls, memory.sums, self.generator)
+            density = self.belief.log_density(draw, memory.pulls, memory.sums).sum(dim=1)
+            kept = torch.where((density > highest)[:, None], draw, kept)
+            highest = highest.maximum(density)
+        return self.best(kept)
+
+
+class Gittins(BanditReference):
+    """The arm of the highest finite-horizon Gittins index for the pulls left (mesasim.exact.bandit.GittinsTable)."""
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__(arms, pulls, seed)
+        self.table = torch.from_numpy(GittinsTable(pulls, alpha, beta).packed)
+
+    def choose(self, memory: Memory) -> Tensor:
+        left = self.remaining(memory)[:, None]
+        successes, failures = memory.sums.long(), (memory.pulls - memory.sums).long()
+        place = GittinsTable.place(successes, failures, left)
+        index = self.table[torch.where(left > 0, place, 0).cpu()].to(memory.sums.device)
+        return self.best(index)
+
+
+class ApproximateGittins(BanditReference):
+    """RL^2's "Gittins": mu + mu (1 - mu) / (n sqrt(mu (1 - mu) / n) + mu - 1/2) for a Beta(a, b) posterior with n = a + b
+    and mu = a / n, a closed form for the discounted index (after Brezzi and Lai 2002) taken at discount 1."""
+
+    first_among_ties = True
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__(arms, pulls, seed)
+        self.belief = BetaBelief(alpha, beta)
+
+    def choose(self, memory: Memory) -> Tensor:
+        a, b = self.belief.parameters(memory.pulls, memory.sums)
+        n, mu = a + b, a / (a + b)
+        variance = mu * (1 - mu)
+        return self.best(mu + variance / ((n * variance).sqrt() + mu - 0.5))
+
+
+class BayesOptimal(BanditReference):
+    """An optimal arm by dynamic programming (mesasim.exact.bandit.BernoulliBandit); ValueError where that does not fit."""
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__(arms, pulls, seed)
+        self.solved = BernoulliBandit(arms, pulls, alpha, beta)
+
+    def choose(self, memory: Memory) -> Tensor:
+        optimal = torch.ones_like(memory.pulls)
+        playing = self.remaining(memory) > 0
+        successes, failures = memory.sums[playing].long(), (memory.pulls - memory.sums)[playing].long()
+        actions = torch.from_numpy(self.solved.actions(successes.cpu().numpy(), failures.cpu().numpy()))
+        optimal[playing] = actions.to(optimal)
+        return self.best(optimal)
+
+
+class WinStayLoseShift(BanditReference):
+    """Keeps the arm after a reward above `threshold`, else shifts: to another arm drawn uniformly, or with shift="next"
+    to the next in a fixed cycle, the best memory of one known (mesasim.exact.bandit.memory_of_one)."""
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, shift: str = "random", threshold: float = 0.5) -> None:
+        if shift not in ("random", "next"):
+            raise ValueError(f"shift: got {shift!r}, allowed: 'random', 'next'")
+        super().__init__(arms, pulls, seed)
+        self.shift, self.threshold = shift, threshold
+
+    def choose(self, memory: Memory) -> Tensor:
+        drawn = self.random_arm(memory)
+        furthest = self.arms if self.shift == "random" else 2
+        steps = torch.randint(1, furthest, drawn.shape, generator=self.generator).to(drawn.device)
+        shifted = torch.where(memory.reward > self.threshold, memory.action, (memory.action + steps) % self.arms)
+        return torch.where(memory.action < 0, drawn, shifted)
+
+
+class LastTen(BanditReference):
+    """With probability .9 the best arm of the last ten pulls, else an arm drawn uniformly: a thermostat of the present
+    state that cannot tell one task from another (Nevan Wichers' objection). The best has the highest sum of rewards in
+    the window, or with by="mean" the highest mean, where arms outside the window count as 0."""
+
+    def __init__(self, arms: int, pulls: int, seed: int = 0, by: str = "sum") -> None:
+        if by not in ("sum", "mean"):
+            raise ValueError(f"by: got {by!r}, allowed: 'sum', 'mean'")
+        super().__init__(arms, pulls, seed, window=10)
+        self.by = by
+
+    def choose(self, memory: Memory) -> Tensor:
+        score = (memory.recent_pulls * memory.recent_rewards[:, :, None]).sum(dim=1)
+        if self.by == "mean":
+            score = score / memory.recent_pulls.sum(dim=1).clamp(min=1)
+        explore = self.uniform(memory.action.shape, memory.action.device) < 0.1
+        return torch.where(explore, self.random_arm(memory), self.best(score))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A registered agent: `make(arms, pulls, seed, **params)`, where params may name the grid's parameter and, if
+    `uses_prior`, the Beta prior's alpha and beta."""
+
+    nature: str  # random, reflex, thermostat, learner or optimal
+    make: Callable[..., BanditReference]
+    uses_prior: bool = False
+    params: dict[str, Any] = field(default_factory=dict)  # what tells entries of one class apart
+    grid: dict[str, Sequence[Any]] = field(default_factory=dict)  # RL^2's tuning: the parameter and its values
+
+
+def _believing(agent: Callable[..., BanditReference]) -> Callable[..., BanditReference]:
+    def make(
+        arms: int, pulls: int, seed: int = 0, *, alpha: float = 1.0, beta: float = 1.0, **params: Any
+    ) -> BanditReference:
+        return agent(arms, pulls, seed, belief=BetaBelief(alpha, beta), **params)
+
+    return make
+
+
+TENTHS = [i / 10 for i in range(11)]
+REFERENCES = {
+    "random": Reference("random", Random),
+    "win_stay_lose_shift": Reference("thermostat", WinStayLoseShift, params={"shift": "random"}),
+    "win_stay_lose_next": Reference("thermostat", WinStayLoseShift, params={"shift": "next"}),
+    "last_ten_sum": Reference("thermostat", LastTen, params={"by": "sum"}),
+    "last_ten_mean": Reference("thermostat", LastTen, params={"by": "mean"}),
+    "greedy": Reference("learner", Greedy),
+    "epsilon_greedy": Reference("learner", EpsilonGreedy, grid={"epsilon": TENTHS}),
+    "ucb1_textbook": Reference("learner", UCB1),
+    "ucb_tuned_rl2": Reference("learner", TunedUCB, grid={"c": TENTHS}),
+    "thompson": Reference("learner", _believing(Thompson), uses_prior=True),
+    "ots_standard": Reference("learner", _believing(OptimisticThompson), uses_prior=True),
+    "ots_rl2": Reference("learner", _believing(MostProbableThompson), uses_prior=True, grid={"m": range(1, 21)}),
+    "gittins_approx_rl2": Reference("learner", ApproximateGittins, uses_prior=True),
+    "gittins": Reference("learner", Gittins, uses_prior=True),
+    "bayes_optimal": Reference("optimal", BayesOptimal, uses_prior=True),
+}
