@@ -110,13 +110,16 @@ template <class W>
 class CpuBackend final : public Bound<W> {
  public:
   using Bound<W>::Bound;
+  ~CpuBackend() override { let_go_after_fork(); }
 
   void reset(const ResetRequest& request, void*) override {
+    const auto lock = own();
     const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).reset;
     over_slots([&](int, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end); });
   }
 
   FaultReport step(void*) override {
+    const auto lock = own();  // before the reports, which are the running step's
     const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).step;
     reports_.assign(static_cast<size_t>(this->settings_.num_threads), {});
     over_slots([&](int part, int64_t begin, int64_t end) {
@@ -128,10 +131,13 @@ class CpuBackend final : public Bound<W> {
   }
 
  private:
-  template <class Body>
-  void over_slots(const Body& body) {
+  std::unique_lock<std::mutex> own() {
     std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
+    return lock;
+  }
+  template <class Body>
+  void over_slots(const Body& body) {
     const int64_t slots = this->batch_.num_slots;
     const int64_t lines = (slots + kSlotsPerLine - 1) / kSlotsPerLine;
     const int64_t parts = std::min<int64_t>(this->settings_.num_threads, lines);
@@ -145,9 +151,12 @@ class CpuBackend final : public Bound<W> {
       body(part, begin, end);
     });
   }
-  // Threads do not survive a fork: the child starts its own team and lets go of the parent's.
-  ThreadPool& pool(int num_threads) {
+  // Threads do not survive a fork: the child lets go of the parent's team, for to join it would wait for ever.
+  void let_go_after_fork() {
     if (pool_ && owner_ != getpid()) (void)pool_.release();
+  }
+  ThreadPool& pool(int num_threads) {
+    let_go_after_fork();
     if (!pool_) {
       pool_ = std::make_unique<ThreadPool>(num_threads);
       owner_ = getpid();

@@ -24,6 +24,7 @@ class ThreadPool {
   void run(const std::function<void(int)>& part);
 
  private:
+  void stop();
   void work(int index);
   void call(int index);
 
