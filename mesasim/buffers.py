@@ -3,12 +3,13 @@ addresses: the only data_ptr in the package."""
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
 from mesasim import _core
 from mesasim.spec import TORCH_DTYPES
-
 
 STATE_ALIGNMENT = 8  # bytes; a slot's state holds 64-bit numbers
 
@@ -72,7 +73,7 @@ def check_tensor(name: str, tensor: object, shape: tuple[int, ...], dtype: torch
 def check_apart(named: list[tuple[str, Tensor]]) -> None:
     """Refuses buffers that share memory: writing one would change another, a slot's state among them."""
     spans = sorted((t.data_ptr(), t.data_ptr() + t.numel() * t.element_size(), name) for name, t in named)
-    for (_, end, name), (start, _, other) in zip(spans, spans[1:], strict=False):
+    for (_, end, name), (start, _, other) in itertools.pairwise(spans):
         if start < end:
             raise ValueError(f"buffers: got {name} and {other} in overlapping memory, allowed: memory apart")
 

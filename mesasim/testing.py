@@ -3,6 +3,7 @@ Gymnasium's contract (which has a checker for single environments only); `record
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,7 +86,9 @@ def _check_attributes(env: VectorEnv) -> None:
     for kind in ("observation", "action"):
         batched, single = getattr(env, f"{kind}_space"), getattr(env, f"single_{kind}_space")
         expected = batch_space(single, n)
-        _require(batched == expected, f"{kind}_space is {batched}, not batch_space(single_{kind}_space, {n}) = {expected}")
+        _require(
+            batched == expected, f"{kind}_space is {batched}, not batch_space(single_{kind}_space, {n}) = {expected}"
+        )
     metadata = env.unwrapped.metadata
     _require(isinstance(metadata, dict), f"metadata is a {type(metadata).__name__}, not a dict")
     shared = metadata is getattr(type(env.unwrapped), "metadata", None)
@@ -126,7 +129,7 @@ def _check_ownership(env: VectorEnv, seed: int) -> None:
             break
     for index, (result, before) in enumerate(zip(held, frozen, strict=True)):
         _require(_equal(result, before), f"the arrays returned by call {index} change when the environment steps on")
-    for earlier, later in zip(held, held[1:], strict=False):
+    for earlier, later in itertools.pairwise(held):
         for a in _leaves(earlier):
             shared = any(_share_memory(a, b) for b in _leaves(later))
             _require(not shared, "an array returned by one call is handed out again by the next, without copy=False")
@@ -172,7 +175,9 @@ def _check_same_step(env: VectorEnv, result: Any, done: np.ndarray) -> None:
         _require(key in info, f"SAME_STEP: an episode ended, but info has no {key!r}")
     for key in ("_final_obs", "_final_info"):
         mask = _numpy(info[key]) if key in info else done
-        _require(np.array_equal(mask, done), f"SAME_STEP: info[{key!r}] is {mask}, but the episodes that ended are {done}")
+        _require(
+            np.array_equal(mask, done), f"SAME_STEP: info[{key!r}] is {mask}, but the episodes that ended are {done}"
+        )
     for slot in np.flatnonzero(done):
         final = _slot(info["final_obs"], int(slot))
         inside = final is not None and env.single_observation_space.contains(final)
@@ -233,7 +238,9 @@ def _step(env: VectorEnv, action: Any, when: str) -> Any:
     n = env.num_envs
     _check_observation(env, observation, when)
     for name, value, kinds in (("reward", reward, "f"), ("terminated", terminated, "b"), ("truncated", truncated, "b")):
-        _require(isinstance(value, (np.ndarray, torch.Tensor)), f"{when}: {name} is a {type(value).__name__}, not an array")
+        _require(
+            isinstance(value, (np.ndarray, torch.Tensor)), f"{when}: {name} is a {type(value).__name__}, not an array"
+        )
         array = _numpy(value)
         _require(array.shape == (n,), f"{when}: {name} has shape {array.shape}, not ({n},)")
         wanted = "floating-point" if kinds == "f" else "bool"

@@ -99,7 +99,11 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         self.world_spec: _core.Spec = self._native.spec
         self.buffers = Buffers(self._native, self.num_envs, self.device, buffers)
         self.fields: list[_core.Field] = [b.field for b in self._native.buffers() if b.group == "observation"]
-        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}
+        self.metadata = {
+            "autoreset_mode": self.autoreset_mode,
+            "render_modes": list(RENDER_MODES),
+            "render_fps": RENDER_FPS,
+        }
         self.single_observation_space = observation_space(self.fields)
         self.single_action_space = gymnasium.spaces.Discrete(len(self.world_spec.actions))
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -183,7 +187,9 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
     def _identity(self) -> dict[str, Any]:
         return {
             "world": self.world_id,
-            "options": {option.name: self.options.get(option.name, option.default) for option in self.world_spec.options},
+            "options": {
+                option.name: self.options.get(option.name, option.default) for option in self.world_spec.options
+            },
             "num_envs": self.num_envs,
             "history": self.history,
             "oracle": self.oracle,
@@ -225,7 +231,11 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             raise ValueError(f"actions: got shape {tuple(tensor.shape)}, allowed: ({self.num_envs},)")
         if tensor.device != self.device and isinstance(actions, Tensor):
             raise ValueError(f"actions: got a tensor on {tensor.device}, allowed: {self.device}")
-        if tensor.dtype in (torch.int64, torch.uint64, torch.uint32):  # what does not fit 32 bits must not wrap into range
+        if tensor.dtype in (
+            torch.int64,
+            torch.uint64,
+            torch.uint32,
+        ):  # what does not fit 32 bits must not wrap into range
             tensor = tensor.to(torch.int64).clamp(-(2**31), 2**31 - 1)
         self.actions.copy_(tensor)
 
@@ -249,7 +259,9 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
     def _oracle_info(self) -> dict[str, Any]:
         if not self.oracle:
             return {}
-        return self._masked(self.buffers.group["oracle"], torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
+        return self._masked(
+            self.buffers.group["oracle"], torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        )
 
     def _info(self) -> dict[str, Any]:
         info = self._oracle_info()

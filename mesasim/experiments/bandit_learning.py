@@ -41,7 +41,7 @@ class Config:
     seed: int = 1
     """Seed of weights, training and evaluation."""
     iterations: int = 250
-    """PPO iterations of the GRU and the window; the stateless network, which has nothing to learn, gets a fifth."""
+    """PPO iterations of the GRU; the window gets half of them, the stateless network, with nothing to learn, a fifth."""
     num_envs: int = 2048
     """Tasks trained on side by side."""
     quick: bool = False
@@ -57,16 +57,18 @@ class Config:
 def agents(config: Config) -> dict[str, tuple[str, PPOConfig]]:
     """The networks compared: name → (nature, how it is trained)."""
 
-    def ppo(network: NetworkConfig, iterations: int) -> PPOConfig:
+    def ppo(network: NetworkConfig, iterations: int, **settings: float) -> PPOConfig:
         return PPOConfig(
-            world="Bandit-v0", options=options(config), network=network, iterations=iterations, seed=config.seed,
-            num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
+            world="Bandit-v0", options=options(config), network=network, iterations=max(1, iterations), seed=config.seed,
+            num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads, **settings,
         )  # fmt: skip
 
+    # A memory of one cannot tell how well an episode goes, so its critic is no help: whole returns, more exploration.
+    window = ppo(NetworkConfig("window", window=1), config.iterations // 2, gae_lambda=1.0, entropy=0.05)
     return {
         "gru": ("recurrent", ppo(NetworkConfig("gru"), config.iterations)),
-        "window-1": ("memory of one", ppo(NetworkConfig("window", window=1), config.iterations)),
-        "mlp": ("stateless", ppo(NetworkConfig("mlp"), max(1, config.iterations // 5))),
+        "window-1": ("memory of one", window),
+        "mlp": ("stateless", ppo(NetworkConfig("mlp"), config.iterations // 5)),
     }
 
 

@@ -1,0 +1,257 @@
+"""Bandit-v0 against its rules written again in plain Python, then its distributions and cases worked by hand."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mesasim
+from mesasim import _core
+
+# The rules, once more
+
+TASK, STEP, TIE = 0, 1, 4  # purposes of draws
+MASK32 = 0xFFFFFFFF
+
+
+def philox(counter, key):
+    c, (k0, k1) = list(counter), key
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k0, b & MASK32, a >> 32 ^ c[3] ^ k1, a & MASK32]
+        k0, k1 = (k0 + 0x9E3779B9) & MASK32, (k1 + 0xBB67AE85) & MASK32
+    return c
+
+
+def unit(high, low):
+    return (((high << 32 | low) >> 11) + 0.5) / 2**53
+
+
+class Draws:
+    """Consecutive numbers of one (seed, slot, episode, purpose)."""
+
+    def __init__(self, key, purpose):
+        self.key, self.purpose, self.index, self.words = key, purpose, 0, []
+
+    def block(self, index):
+        seed, slot, episode = self.key
+        return philox((index, episode, slot, self.purpose), (seed & MASK32, seed >> 32))
+
+    def u32(self):
+        if not self.words:
+            self.words, self.index = self.block(self.index), self.index + 1
+        return self.words.pop(0)
+
+    def uniform(self):
+        return unit(self.u32(), self.u32())
+
+    def normal(self):
+        return NormalDist().inv_cdf(self.uniform())
+
+    def gamma(self, shape):  # Marsaglia and Tsang 2000
+        boost = 1.0
+        if shape < 1:
+            boost, shape = self.uniform() ** (1 / shape), shape + 1
+        d = shape - 1 / 3
+        while True:
+            x = self.normal()
+            v = 1 + x / math.sqrt(9 * d)
+            if v > 0 and math.log(self.uniform()) < x * x / 2 + d - d * v**3 + d * math.log(v**3):
+                return boost * d * v**3
+
+    def beta(self, a, b):
+        x, y = self.gamma(a), self.gamma(b)
+        return x / (x + y)
+
+
+class PlainBandit:
+    """One slot, one episode."""
+
+    def __init__(self, options, key):
+        self.o = {o.name: o.default for o in _core.spec("Bandit-v0").options} | options
+        self.key, self.pull, self.regret = key, 0, 0.0
+        arms, prior, draws = self.o["arms"], self.o["prior"], Draws(key, TASK)
+        self.gaussian = self.o["reward"] == "gaussian"
+        if prior.startswith("dependent"):
+            u = draws.uniform()
+            high = {"dependent_easy": 0.9, "dependent_medium": 0.75, "dependent_hard": 0.6}.get(prior)
+            p = u if high is None else high if u < 0.5 else 1 - high
+            self.means = [p, 1 - p]
+        elif prior == "beta":
+            self.means = [draws.beta(self.o["alpha"], self.o["beta"]) for _ in range(arms)]
+        elif prior == "normal":
+            self.means = [self.o["prior_mean"] + self.o["prior_std"] * draws.normal() for _ in range(arms)]
+        elif self.gaussian:
+            self.means = [draws.uniform() for _ in range(arms)]
+        else:  # 32 bits each, the threshold itself
+            self.means = [draws.u32() / 2**32 for _ in range(arms)]
+        # a Gaussian arm keeps its mean as a float32, a Bernoulli arm as 32 bits of threshold
+        keep = np.float32 if self.gaussian else lambda mean: min(int(mean * 2**32), MASK32) / 2**32
+        self.means = [float(keep(mean)) for mean in self.means]
+        self.counts, self.sums = [0] * arms, [0.0] * arms
+
+    def step(self, arm):
+        if self.gaussian:
+            block = Draws(self.key, STEP).block(self.pull)
+            noise = NormalDist().inv_cdf(unit(block[0], block[1]))
+            reward = np.float32(self.means[arm] + self.o["reward_std"] * noise)
+        else:  # a 32-bit uniform below the threshold: its top byte first, the rest only in a tie
+            limit = int(self.means[arm] * 2**32)
+            byte = Draws(self.key, STEP).block(self.pull // 16)[self.pull % 16 // 4] >> self.pull % 4 * 8 & 255
+            tie = Draws(self.key, TIE).block(self.pull)[0] >> 8
+            reward = float((byte, tie) < (limit >> 24, limit & 0xFFFFFF))
+        self.pull += 1
+        self.counts[arm] += 1
+        self.sums[arm] += reward
+        self.regret += max(self.means) - self.means[arm]
+        return reward, self.pull == self.o["pulls"]
+
+    def observation(self):
+        return self.pull if self.o["clock"] else 0
+
+
+VARIANTS = [
+    *_core.spec("Bandit-v0").variants,
+    {"arms": 2, "prior": "dependent_easy", "pulls": 40},
+    {"arms": 2, "prior": "dependent_medium", "reward": "gaussian"},
+    {"prior": "beta", "alpha": 0.05, "beta": 0.05, "reward": "gaussian", "reward_std": 0.0},
+    {"prior": "normal", "reward": "gaussian", "prior_mean": -3.0, "prior_std": 0.0, "pulls": 1, "arms": 3},
+    {"arms": 128, "pulls": 50, "clock": True},
+]
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_engine_follows_the_rules_at_every_step(options):
+    for seed, first_slot in ((0, 0), (2**63 + 12345, 2**32 - 3)):
+        env = mesasim.make_vec("Bandit-v0", 3, first_slot=first_slot, oracle=True, output="numpy", **options)
+        observation, info = env.reset(seed=seed)
+        episodes = [0, 0, 0]
+        plain = [PlainBandit(options, (seed, first_slot + slot, 0)) for slot in range(3)]
+        rng = np.random.default_rng(seed)
+        ended = [False] * 3
+        for _ in range(35 if options.get("arms", 0) < 100 else 60):
+            for slot, bandit in enumerate(plain):
+                assert observation[slot, 0] == bandit.observation()
+                np.testing.assert_allclose(info["arm_means"][slot], bandit.means, rtol=1e-6, atol=1e-9)
+                assert info["best_arm"][slot, 0] == bandit.means.index(max(bandit.means))
+                assert info["pull_counts"][slot].tolist() == bandit.counts
+                np.testing.assert_allclose(info["reward_sums"][slot], bandit.sums, rtol=1e-4, atol=1e-5)
+                np.testing.assert_allclose(info["expected_regret"][slot, 0], bandit.regret, rtol=1e-5, atol=1e-6)
+            actions = rng.integers(env.single_action_space.n, size=3)
+            observation, reward, terminated, truncated, info = env.step(actions)
+            assert not truncated.any()
+            for slot in range(3):
+                expected, end = (0.0, False) if ended[slot] else plain[slot].step(int(actions[slot]))
+                np.testing.assert_allclose(reward[slot], expected, rtol=2e-6, atol=1e-6)
+                assert terminated[slot] == end
+                if ended[slot]:
+                    episodes[slot] += 1
+                    plain[slot] = PlainBandit(options, (seed, first_slot + slot, episodes[slot]))
+                ended[slot] = end
+
+
+# Distributions: 20,000 tasks, p > 0.001
+
+
+def tasks(num_envs=20_000, seed=1, **options):
+    env = mesasim.make_vec("Bandit-v0", num_envs, oracle=True, output="numpy", **options)
+    return env, env.reset(seed=seed)[1]["arm_means"]
+
+
+def p_value(sample, law):
+    return stats.kstest(sample.astype(np.float64).ravel()[:50_000], law).pvalue
+
+
+@pytest.mark.parametrize("reward", ["bernoulli", "gaussian"])
+def test_uniform_prior_is_uniform_and_its_arms_independent(reward):
+    _, means = tasks(reward=reward)
+    assert p_value(means, stats.uniform.cdf) > 0.001
+    assert p_value(means, stats.uniform(0, 1.02).cdf) < 0.001  # the test sees 2 %
+    assert abs(np.corrcoef(means.T) - np.eye(5)).max() < 0.04
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.5, 3.0), (1.0, 1.0), (20.0, 5.0), (0.3, 0.3)])
+def test_beta_prior_is_beta(alpha, beta):
+    _, means = tasks(prior="beta", alpha=alpha, beta=beta)
+    assert p_value(means, stats.beta(alpha, beta).cdf) > 0.001
+    assert p_value(means, stats.beta(alpha * 1.1, beta).cdf) < 0.001
+
+
+def test_normal_prior_is_normal():
+    _, means = tasks(prior="normal", reward="gaussian", prior_mean=2.0, prior_std=3.0)
+    assert p_value(means, stats.norm(2, 3).cdf) > 0.001
+    assert p_value(means, stats.norm(2.1, 3).cdf) < 0.001
+
+
+def test_dependent_arms_sum_to_one():
+    _, means = tasks(prior="dependent_uniform", arms=2)
+    assert p_value(means[:, 0], stats.uniform.cdf) > 0.001
+    for prior, high in (("dependent_easy", 0.9), ("dependent_medium", 0.75), ("dependent_hard", 0.6)):
+        _, pairs = tasks(prior=prior, arms=2)
+        np.testing.assert_allclose(pairs.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(pairs.max(axis=1), high, atol=1e-6)
+        first_is_high = int((pairs[:, 0] > 0.5).sum())
+        assert stats.binomtest(first_is_high, len(pairs)).pvalue > 0.001
+
+
+def test_bernoulli_rewards_come_as_often_as_the_mean_says():
+    env, means = tasks(pulls=20)
+    rewards = np.zeros(len(means))
+    for pull in range(20):
+        arm = pull % 5
+        reward = env.step(np.full(len(means), arm))[1]
+        assert set(np.unique(reward)) <= {0.0, 1.0}
+        rewards += reward
+        p = means[:, arm].astype(np.float64)
+        z = (reward - p).sum() / math.sqrt((p * (1 - p)).sum())
+        assert abs(z) < 4
+        for low in np.arange(0, 1, 0.1):  # and in each tenth of means by itself
+            some = (p >= low) & (p < low + 0.1)
+            z = (reward - p)[some].sum() / math.sqrt((p * (1 - p))[some].sum())
+            assert abs(z) < 4.5
+    expected, variance = 4 * means.sum(axis=1), 4 * (means * (1 - means)).sum(axis=1)
+    assert abs(((rewards - expected) ** 2).sum() / variance.sum() - 1) < 0.05  # pulls do not depend on one another
+
+
+def test_gaussian_rewards_are_normal_around_the_mean():
+    env, means = tasks(reward="gaussian", reward_std=0.7, pulls=3)
+    noise = [env.step(np.full(len(means), 2))[1] - means[:, 2] for _ in range(3)]
+    for one in noise:
+        assert stats.kstest(one, stats.norm(0, 0.7).cdf).pvalue > 0.001
+    assert abs(np.corrcoef(noise) - np.eye(3)).max() < 0.04
+
+
+# Cases worked by hand
+
+
+def test_regret_of_the_best_arm_is_nothing_and_of_others_adds_up():
+    env, means = tasks(1, prior="normal", reward="gaussian", prior_mean=1.0, arms=3, pulls=4)
+    best, worst = int(means[0].argmax()), int(means[0].argmin())
+    gap = float(means[0, best]) - float(means[0, worst])
+    seen = [env.step([arm])[4]["expected_regret"][0, 0] for arm in (best, worst, best, worst)]
+    np.testing.assert_allclose(seen, [0, gap, gap, 2 * gap], rtol=1e-5)
+
+
+def test_among_equal_arms_the_first_is_best():
+    _, means = tasks(4, prior="normal", reward="gaussian", prior_std=0.0, prior_mean=0.5)
+    env, _ = tasks(4, prior="normal", reward="gaussian", prior_std=0.0, prior_mean=0.5)
+    assert (means == 0.5).all()
+    assert (env.step([1, 2, 3, 4])[4]["best_arm"] == 0).all()
+
+
+def test_without_noise_a_gaussian_arm_pays_its_mean():
+    env, means = tasks(6, reward="gaussian", reward_std=0.0)
+    assert np.array_equal(env.step([3] * 6)[1], means[:, 3])
+
+
+def test_an_episode_is_pulls_pulls_and_the_next_a_new_task():
+    env, means = tasks(2, pulls=3, clock=True)
+    clocks, ends = [], []
+    for _ in range(4):
+        observation, _, terminated, _, info = env.step([0, 0])
+        clocks.append(observation[0, 0])
+        ends.append(bool(terminated[0]))
+    assert clocks == [1, 2, 3, 0] and ends == [False, False, True, False]
+    assert not np.array_equal(info["arm_means"], means) and not info["pull_counts"].any()
