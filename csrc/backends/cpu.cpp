@@ -18,7 +18,7 @@ MESA_HD FaultReport step_range(const Batch<W>& given, int64_t begin, int64_t end
   const Batch<W> batch = given;  // a copy no store in the loop can alias, so that its fields stay in registers
   FaultReport report;
   for (int64_t slot = begin; slot < end; ++slot) {
-    const Fault fault = step_slot(batch, slot);
+    const Fault fault = step_slot(batch, given, slot);
     if (fault != Fault::kNone && report.fault == Fault::kNone) report = {fault, slot, batch.memory.action[slot]};
   }
   return report;
@@ -96,7 +96,7 @@ InstructionSet best_instruction_set() {
 #endif
 }
 
-// The baseline until told otherwise: today's worlds are branchy integer code, which the wider sets slow by up to a tenth
+// The baseline until told otherwise: today's worlds are branchy integer code, which the wider sets do not speed up
 // (docs/log.md).
 std::atomic<int>& current_set() {
   static std::atomic<int> set{kBaseline};

@@ -27,7 +27,7 @@ template <class W>
 __global__ void __launch_bounds__(kThreadsPerBlock) step_kernel(Batch<W> batch, SharedFault* shared) {
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
   for (int64_t slot = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; slot < batch.num_slots; slot += stride) {
-    const Fault fault = step_slot(batch, slot);
+    const Fault fault = step_slot(batch, batch, slot);
     if (fault == Fault::kNone) continue;
     if (atomicCAS_system(&shared->fault, 0, static_cast<int32_t>(fault)) == 0) {
       shared->action = batch.memory.action[slot];

@@ -119,7 +119,7 @@ MESA_HD void show_slot(const Batch<W>& b, int64_t slot, typename W::State& state
 }
 
 template <class W>
-MESA_HD void begin_episode(const Batch<W>& b, int64_t slot, SlotHeader& header) {
+MESA_HD_RARE void begin_episode(const Batch<W>& b, int64_t slot, SlotHeader& header) {
   header.step = 0;
   header.live = 1;
   header.done = 0;
@@ -173,6 +173,15 @@ MESA_HD void reset_if_asked(const Batch<W>& b, const ResetRequest& request, int6
   reset_slot(b, slot);
 }
 
+// Same-step autoreset: the last observation to the final arrays, the next episode's first in its place.
+template <class W>
+MESA_HD_RARE void end_and_begin(const Batch<W>& b, int64_t slot, SlotHeader& header, int32_t action, Outcome outcome) {
+  show_slot(b, slot, state_of<W>(header), b.memory.final_observation, b.memory.final_oracle, b.memory.final_history,
+            action, outcome.reward, outcome.trial_over);
+  ++header.episode;
+  begin_episode(b, slot, header);
+}
+
 // Whether a slot's memory, come from outside, holds values its world can have; stepping any other is not safe.
 template <class W>
 bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
@@ -182,13 +191,15 @@ bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   return !header.live || W::valid(b.config, *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader)));
 }
 
+// `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the copy
+// would make it memory that every store may alias.
 template <class W>
-MESA_HD Fault step_slot(const Batch<W>& b, int64_t slot) {
+MESA_HD Fault step_slot(const Batch<W>& b, const Batch<W>& shared, int64_t slot) {
   SlotHeader& header = header_of(b, slot);
   if (!header.live) return Fault::kNeverReset;
   if (header.done) {
     if (b.autoreset == Autoreset::kDisabled) return Fault::kStepAfterDone;
-    reset_slot(b, slot);  // next-step mode: the action is ignored
+    reset_slot(shared, slot);  // next-step mode: the action is ignored
     return Fault::kNone;
   }
   const int32_t action = b.memory.action[slot];
@@ -201,10 +212,7 @@ MESA_HD Fault step_slot(const Batch<W>& b, int64_t slot) {
   const bool done = outcome.terminated || truncated;
   write_result(b, slot, outcome.reward, outcome.terminated, truncated);
   if (done && b.autoreset == Autoreset::kSameStep) {
-    show_slot(b, slot, state, b.memory.final_observation, b.memory.final_oracle, b.memory.final_history, action,
-              outcome.reward, outcome.trial_over);
-    ++header.episode;
-    begin_episode(b, slot, header);
+    end_and_begin(shared, slot, header, action, outcome);
   } else {
     header.done = done;
     show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, action, outcome.reward,

@@ -10,10 +10,13 @@
 #define MESA_HD inline
 #endif
 
+// For what happens once an episode: kept out of the loop over slots, whose registers it would take.
 #if defined(__CUDACC__)
-#define MESA_TABLE __device__ __host__ static constexpr  // constants that device code indexes
+#define MESA_HD_RARE __host__ __device__ inline
+#elif defined(__GNUC__) || defined(__clang__)
+#define MESA_HD_RARE inline __attribute__((noinline))
 #else
-#define MESA_TABLE static constexpr
+#define MESA_HD_RARE inline
 #endif
 
 namespace mesa {

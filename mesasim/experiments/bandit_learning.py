@@ -57,7 +57,7 @@ class Config:
 def agents(config: Config) -> dict[str, tuple[str, PPOConfig]]:
     """The networks compared: name → (nature, how it is trained)."""
 
-    def ppo(network: NetworkConfig, iterations: int, **settings: float) -> PPOConfig:
+    def ppo(network: NetworkConfig, iterations: int, **settings: Any) -> PPOConfig:
         return PPOConfig(
             world="Bandit-v0", options=options(config), network=network, iterations=max(1, iterations), seed=config.seed,
             num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads, **settings,
