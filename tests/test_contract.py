@@ -61,10 +61,11 @@ def test_another_seed_gives_another_rollout(case, device):
 
 
 def test_slots_tell_different_stories(case):
-    story = record(make(case, 8), STEPS)
+    slots = 64  # a task may be one bit: of 64 such slots all are equal once in 2^63
+    story = record(make(case, slots), STEPS)
     kept = [name for name in story if name.startswith("oracle")]
-    for slot in range(1, 8):
-        assert any(story[name][:, 0].tobytes() != story[name][:, slot].tobytes() for name in kept)
+    tasks = {b"".join(story[name][0, slot].tobytes() for name in kept) for slot in range(slots)}
+    assert len(tasks) > 1
 
 
 def test_slots_do_not_influence_each_other(case, device):
