@@ -141,6 +141,8 @@ def scale(setting: Setting, evaluations: list[Evaluation]) -> Scale:
             float(means.mean() * options["pulls"]), float(means.max(axis=1).mean() * options["pulls"]),
             "ceiling: always the best arm, which no agent can know at the start; floor: chance; both over these tasks",
         )  # fmt: skip
+    if "breadth_first_planner" not in by_name:
+        raise ValueError(f"world: got {setting.world!r}, whose ceiling is not known here; allowed: Bandit-v0, Maze-v0")
     return Scale(
         float(by_name["random"].returns.mean()), float(by_name["breadth_first_planner"].returns.mean()),
         "ceiling: breadth-first planner with full knowledge; floor: random walker; both simulated on these tasks",

@@ -14,6 +14,7 @@ from mesasim.devices import check_device
 from mesasim.vector import MesaVectorEnv
 
 POOL_ENTRIES = 1 << 20
+LEAST_STEPS = 100  # of every round, so that each holds whole episodes with their resets
 
 
 class StepBenchmark:
@@ -46,7 +47,7 @@ class StepBenchmark:
         self.env.reset()
         self.wall: list[float] = []
         self.cpu: list[float] = []
-        self._steps(max(4, 20000 // num_envs))
+        self._steps(LEAST_STEPS)  # warm
 
     def _steps(self, count: int) -> None:
         env, pool = self.env, self.pool
@@ -58,7 +59,7 @@ class StepBenchmark:
 
     def round(self, seconds: float) -> None:
         """Steps for about `seconds` and notes the rates."""
-        batch, steps = max(1, 200000 // self.env.num_envs), 0
+        batch, steps = max(LEAST_STEPS, 200000 // self.env.num_envs), 0
         gc.disable()
         wall, cpu = time.perf_counter(), time.process_time()
         while time.perf_counter() - wall < seconds:

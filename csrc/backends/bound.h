@@ -19,7 +19,8 @@ typename W::Config read_config(const Options& given) {
     if (std::any_of(known.found.begin(), known.found.end(), same)) continue;
     std::string allowed;
     for (const Option& option : known.found) allowed += (allowed.empty() ? "" : ", ") + option.name;
-    throw OptionTypeError(name + ": got " + show(value) + ", but " + W::kId + " has no such option; allowed: " + allowed);
+    throw OptionTypeError(name + ": got " + show(value) + ", but " + W::kId +
+                          " has no such option; allowed: " + allowed);
   }
   ReadOptions reader{given};
   W::options(reader, config);
@@ -55,7 +56,8 @@ class Bound : public Backend {
     batch_.max_episode_steps = static_cast<int32_t>(settings.max_episode_steps);
     batch_.autoreset = settings.autoreset;
     batch_.history = settings.history;
-    const int64_t bytes = static_cast<int64_t>(sizeof(SlotHeader) + sizeof(typename W::State)) + W::tail_bytes(batch_.config);
+    const int64_t bytes =
+        static_cast<int64_t>(sizeof(SlotHeader) + sizeof(typename W::State)) + W::tail_bytes(batch_.config);
     batch_.memory.stride = (bytes + 7) / 8 * 8;
     list_buffers();
   }
@@ -64,8 +66,8 @@ class Bound : public Backend {
 
   void bind(const std::vector<void*>& pointers) override {
     if (pointers.size() != buffers_.size())
-      throw std::invalid_argument("buffers: got " + std::to_string(pointers.size()) + ", allowed: " +
-                                  std::to_string(buffers_.size()));
+      throw std::invalid_argument("buffers: got " + std::to_string(pointers.size()) +
+                                  ", allowed: " + std::to_string(buffers_.size()));
     Memory& m = batch_.memory;
     size_t next = 0;
     const auto take = [&] { return static_cast<uint8_t*>(pointers[next++]); };
@@ -142,7 +144,12 @@ class Bound : public Backend {
     list_fields(group, spec_.observation);
     if (!with_history || !settings_.history) return;
     const int64_t actions = static_cast<int64_t>(spec_.actions.size());
-    list_fields(group, {{"previous_action", Dtype::kInt32, {1}, -1, double(actions - 1), actions,
+    list_fields(group, {{"previous_action",
+                         Dtype::kInt32,
+                         {1},
+                         -1,
+                         double(actions - 1),
+                         actions,
                          "the action before this observation; -1 at an episode's first"},
                         {"previous_reward", Dtype::kFloat32, {1}, -kUnbounded, kUnbounded, 0, "and its reward"},
                         {"trial_start", Dtype::kBool, {1}, 0, 1, 0, "whether a trial starts here"}});

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-
 #include <cstdlib>
 #include <mutex>
 
@@ -36,13 +35,13 @@ struct Loops {
   void (*reset)(const Batch<W>&, const ResetRequest&, int64_t, int64_t);
 };
 
-#define MESA_LOOPS(World, suffix, target)                                                                     \
-  target FaultReport step_##World##suffix(const Batch<World>& batch, int64_t begin, int64_t end) {            \
-    return step_range(batch, begin, end);                                                                     \
-  }                                                                                                           \
-  target void reset_##World##suffix(const Batch<World>& batch, const ResetRequest& request, int64_t begin,    \
-                                    int64_t end) {                                                            \
-    reset_range(batch, request, begin, end);                                                                  \
+#define MESA_LOOPS(World, suffix, target)                                                                  \
+  target FaultReport step_##World##suffix(const Batch<World>& batch, int64_t begin, int64_t end) {         \
+    return step_range(batch, begin, end);                                                                  \
+  }                                                                                                        \
+  target void reset_##World##suffix(const Batch<World>& batch, const ResetRequest& request, int64_t begin, \
+                                    int64_t end) {                                                         \
+    reset_range(batch, request, begin, end);                                                               \
   }
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -84,9 +83,8 @@ MESA_WORLDS(MESA_WORLD_LOOPS)
 InstructionSet best_instruction_set() {
 #if MESA_X86
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("popcnt");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                    __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512cd");
@@ -197,7 +195,9 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-std::string instruction_set() { return kInstructionSetNames[current_set().load()]; }
+std::string instruction_set() {
+  return kInstructionSetNames[current_set().load()];
+}
 
 void use_instruction_set(const std::string& name) {
   const std::vector<std::string> usable = instruction_sets();

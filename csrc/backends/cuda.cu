@@ -48,9 +48,11 @@ __global__ void __launch_bounds__(kThreadsPerBlock) reset_kernel(Batch<W> batch,
 template <class W>
 class CudaBackend final : public Bound<W> {
  public:
-  CudaBackend(const Options& options, const Settings& settings, int device) : Bound<W>(options, settings), device_(device) {
+  CudaBackend(const Options& options, const Settings& settings, int device)
+      : Bound<W>(options, settings), device_(device) {
     CUDA_CHECK(cudaSetDevice(device_));
-    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&shared_), sizeof *shared_, cudaHostAllocPortable | cudaHostAllocMapped));
+    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&shared_), sizeof *shared_,
+                             cudaHostAllocPortable | cudaHostAllocMapped));
     *shared_ = SharedFault{};
     const int64_t blocks = (settings.num_envs + kThreadsPerBlock - 1) / kThreadsPerBlock;
     grid_ = static_cast<unsigned>(std::min<int64_t>(blocks, int64_t{1} << 30));
@@ -100,12 +102,13 @@ CudaStatus cuda_status() {
   return result;
 }
 
-std::unique_ptr<Backend> make_cuda(const std::string& id, const Options& options, const Settings& settings, int device) {
+std::unique_ptr<Backend> make_cuda(const std::string& id, const Options& options, const Settings& settings,
+                                   int device) {
   const CudaStatus status = cuda_status();
   if (device < 0 || device >= static_cast<int>(status.devices.size())) {
-    throw std::runtime_error("device: got 'cuda:" + std::to_string(device) + "', but " +
-                             (status.devices.empty() ? status.reason
-                                                     : "there are " + std::to_string(status.devices.size()) + " devices"));
+    throw std::runtime_error(
+        "device: got 'cuda:" + std::to_string(device) + "', but " +
+        (status.devices.empty() ? status.reason : "there are " + std::to_string(status.devices.size()) + " devices"));
   }
 #define MESA_CUDA(World) \
   if (id == World::kId) return std::make_unique<CudaBackend<World>>(options, settings, device);

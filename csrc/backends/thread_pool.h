@@ -31,8 +31,8 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> job_{0};      // counts jobs; a worker runs when it sees a number it has not run
-  std::atomic<int> running_{0};       // workers not yet finished with the job
+  std::atomic<uint64_t> job_{0};  // counts jobs; a worker runs when it sees a number it has not run
+  std::atomic<int> running_{0};   // workers not yet finished with the job
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
   const std::function<void(int)>* part_ = nullptr;

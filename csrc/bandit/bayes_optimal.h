@@ -49,8 +49,9 @@ class BayesOptimalBandit {
     const double needed = states(arms, pulls);
     check_beta_prior(alpha, beta);
     if (needed > double(kMaxStates))
-      throw std::invalid_argument("arms, pulls: got " + std::to_string(arms) + ", " + std::to_string(pulls) + ", which need " +
-                                  (pulls > kCountedPulls ? "at least " : "") + std::to_string(int64_t(std::min(needed, 9e18))) +
+      throw std::invalid_argument("arms, pulls: got " + std::to_string(arms) + ", " + std::to_string(pulls) +
+                                  ", which need " + (pulls > kCountedPulls ? "at least " : "") +
+                                  std::to_string(int64_t(std::min(needed, 9e18))) +
                                   " states, allowed: " + std::to_string(kMaxStates) + " states");
     tabulate_cells(alpha, beta);
     count_states();

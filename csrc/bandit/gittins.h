@@ -3,7 +3,8 @@
 // index(s, f, m): after s successes and f failures with m pulls left, the pay per pull of a known arm that makes it
 // just as good to pull this arm at least once more (and retire to the known arm whenever that is best) as to retire at
 // once. Equivalently the largest (expected reward until stopping) / (expected pulls until stopping) of any stopping
-// rule that pulls at least once and at most m times (Gittins 1979; Kaufmann 2018, arXiv 1703.09436, calls it FH-Gittins).
+// rule that pulls at least once and at most m times (Gittins 1979; Kaufmann 2018, arXiv 1703.09436, calls it
+// FH-Gittins).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ class GittinsTable {
 
   GittinsTable(int64_t pulls, double alpha, double beta) : alpha_(alpha), beta_(beta) {
     if (pulls < 1 || pulls > kMaxPulls)
-      throw std::invalid_argument("pulls: got " + std::to_string(pulls) + ", allowed: 1 to " + std::to_string(kMaxPulls));
+      throw std::invalid_argument("pulls: got " + std::to_string(pulls) + ", allowed: 1 to " +
+                                  std::to_string(kMaxPulls));
     check_beta_prior(alpha, beta);
     indices_.resize(static_cast<size_t>(pulls * (pulls + 1) * (pulls + 2) / 6));
     reward_.resize(static_cast<size_t>(pulls) + 1);
@@ -47,7 +49,8 @@ class GittinsTable {
 
  private:
   // Dinkelbach's iteration: stop where the index is no longer above the guess, take that rule's ratio as the next
-  // guess. From the second guess on it rises to the index and stands still there, so the result is exact up to rounding.
+  // guess. From the second guess on it rises to the index and stands still there, so the result is exact up to
+  // rounding.
   void solve(int64_t horizon, int64_t used, int64_t s) {
     double& index = indices_[place(horizon, used, s)];
     if (used == horizon - 1) {

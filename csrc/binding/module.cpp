@@ -62,8 +62,8 @@ py::dict options_to(const Options& options) {
 
 void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
   if (value >= low && value <= high) return;
-  throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) + ", allowed: " + std::to_string(low) +
-                              " to " + std::to_string(high));
+  throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) +
+                              ", allowed: " + std::to_string(low) + " to " + std::to_string(high));
 }
 
 std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& options, int64_t num_envs, int cuda_device,
@@ -135,7 +135,8 @@ PYBIND11_MODULE(_core, m) {
       .def_readonly("categories", &Field::categories)
       .def_readonly("help", &Field::help)
       .def("__repr__", [](const Field& f) {
-        return "Field(" + f.name + ": " + dtype_name(f.dtype) + py::repr(py::tuple(py::cast(f.shape))).cast<std::string>() + ")";
+        return "Field(" + f.name + ": " + dtype_name(f.dtype) +
+               py::repr(py::tuple(py::cast(f.shape))).cast<std::string>() + ")";
       });
   py::class_<Option>(m, "Option")
       .def_readonly("name", &Option::name)
@@ -175,7 +176,8 @@ PYBIND11_MODULE(_core, m) {
       .def(
           "reset",
           [](Backend& self, uintptr_t mask, uintptr_t seeds, std::optional<uint64_t> seed, uintptr_t stream) {
-            const ResetRequest request{pointer<uint8_t>(mask), pointer<uint64_t>(seeds), seed.has_value(), seed.value_or(0)};
+            const ResetRequest request{pointer<uint8_t>(mask), pointer<uint64_t>(seeds), seed.has_value(),
+                                       seed.value_or(0)};
             py::gil_scoped_release release;
             self.reset(request, reinterpret_cast<void*>(stream));
           },

@@ -23,7 +23,8 @@ py::array_t<double> gittins_indices(int64_t pulls, double alpha, double beta) {
 }
 
 py::array_t<double> action_values(const BayesOptimalBandit& bandit, const Counts& successes, const Counts& failures) {
-  for (const auto& [name, counts] : {std::pair<const char*, const Counts&>{"successes", successes}, {"failures", failures}})
+  for (const auto& [name, counts] :
+       {std::pair<const char*, const Counts&>{"successes", successes}, {"failures", failures}})
     if (counts.ndim() != 2 || counts.shape(1) != bandit.arms() || counts.shape(0) != successes.shape(0))
       throw std::invalid_argument(std::string(name) + ": got another shape, allowed: [rows, " +
                                   std::to_string(bandit.arms()) + "], the same for both");
@@ -52,6 +53,8 @@ void bind_bandit(py::module_& m) {
 
 }  // namespace
 
-void bind_solvers(py::module_& m) { bind_bandit(m); }
+void bind_solvers(py::module_& m) {
+  bind_bandit(m);
+}
 
 }  // namespace mesa

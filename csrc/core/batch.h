@@ -191,8 +191,8 @@ bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   return !header.live || W::valid(b.config, *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader)));
 }
 
-// `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the copy
-// would make it memory that every store may alias.
+// `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the
+// copy would make it memory that every store may alias.
 template <class W>
 MESA_HD Fault step_slot(const Batch<W>& b, const Batch<W>& shared, int64_t slot) {
   SlotHeader& header = header_of(b, slot);

@@ -16,13 +16,19 @@ constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 enum class Dtype { kBool, kUint8, kInt32, kFloat32 };
 
-inline int64_t dtype_bytes(Dtype dtype) { return dtype == Dtype::kBool || dtype == Dtype::kUint8 ? 1 : 4; }
+inline int64_t dtype_bytes(Dtype dtype) {
+  return dtype == Dtype::kBool || dtype == Dtype::kUint8 ? 1 : 4;
+}
 inline const char* dtype_name(Dtype dtype) {
   switch (dtype) {
-    case Dtype::kBool: return "bool";
-    case Dtype::kUint8: return "uint8";
-    case Dtype::kInt32: return "int32";
-    default: return "float32";
+    case Dtype::kBool:
+      return "bool";
+    case Dtype::kUint8:
+      return "uint8";
+    case Dtype::kInt32:
+      return "int32";
+    default:
+      return "float32";
   }
 }
 

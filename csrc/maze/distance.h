@@ -38,8 +38,7 @@ MESA_HD void flood(const Lattice& maze, int row, int col, int steps, uint64_t* n
     for (int r = 0; r < maze.rows; ++r) {
       const uint64_t here = near[r], below = r + 1 < maze.rows ? near[r + 1] : 0;
       const uint64_t right = maze.open[1][r], down = maze.open[0][r];
-      const uint64_t grown =
-          here | (here & right) << 1 | (here >> 1 & right) | (above & above_open) | (below & down);
+      const uint64_t grown = here | (here & right) << 1 | (here >> 1 & right) | (above & above_open) | (below & down);
       grown_any |= grown ^ here;
       above = here;
       above_open = down;

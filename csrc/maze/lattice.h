@@ -10,8 +10,12 @@ namespace mesa {
 constexpr int kMaxMazeSide = 64;
 
 // Compass directions, in the order of every mask and action: up, right, down, left.
-MESA_HD int row_step(int direction) { return (direction == 2) - (direction == 0); }
-MESA_HD int col_step(int direction) { return (direction == 1) - (direction == 3); }
+MESA_HD int row_step(int direction) {
+  return (direction == 2) - (direction == 0);
+}
+MESA_HD int col_step(int direction) {
+  return (direction == 1) - (direction == 3);
+}
 
 struct Lattice {
   int32_t rows, cols;

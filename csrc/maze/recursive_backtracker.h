@@ -33,7 +33,9 @@ MESA_HD uint32_t select_bit(uint32_t mask, uint32_t k) {
   return static_cast<uint32_t>(table >> ((mask & 7) * 8 + k * 2)) & 3;
 }
 
-MESA_HD uint32_t count_bits4(uint32_t mask) { return static_cast<uint32_t>(0x4332322132212110ull >> (mask * 4)) & 7; }
+MESA_HD uint32_t count_bits4(uint32_t mask) {
+  return static_cast<uint32_t>(0x4332322132212110ull >> (mask * 4)) & 7;
+}
 
 MESA_HD void recursive_backtracker(Lattice& maze, int32_t rows, int32_t cols, const Key& key) {
   ChoiceStream choices(key, Purpose::kLayout);

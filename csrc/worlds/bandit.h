@@ -10,7 +10,15 @@ namespace mesa {
 struct Bandit {
   static constexpr const char* kId = "Bandit-v0";
   enum Reward : int32_t { kBernoulli, kGaussian };
-  enum Prior : int32_t { kUniform, kBeta, kDependentUniform, kDependentEasy, kDependentMedium, kDependentHard, kNormal };
+  enum Prior : int32_t {
+    kUniform,
+    kBeta,
+    kDependentUniform,
+    kDependentEasy,
+    kDependentMedium,
+    kDependentHard,
+    kNormal
+  };
 
   struct Config {
     bool oracle = false;  // set by the engine
@@ -25,10 +33,11 @@ struct Bandit {
     v.integer("arms", c.arms, 2, 128, "number of arms");
     v.integer("pulls", c.pulls, 1, 10000, "pulls in an episode (one task)");
     v.choice("reward", c.reward, {"bernoulli", "gaussian"}, "0/1 with the arm's mean, or normal around it");
-    v.choice("prior", c.prior,
-             {"uniform", "beta", "dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard", "normal"},
-             "arm means: independent U(0,1), Beta(alpha, beta) or N(prior_mean, prior_std^2); dependent: two arms p and "
-             "1-p, p from U(0,1), {.1,.9}, {.25,.75} or {.4,.6}");
+    v.choice(
+        "prior", c.prior,
+        {"uniform", "beta", "dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard", "normal"},
+        "arm means: independent U(0,1), Beta(alpha, beta) or N(prior_mean, prior_std^2); dependent: two arms p and "
+        "1-p, p from U(0,1), {.1,.9}, {.25,.75} or {.4,.6}");
     v.real("alpha", c.alpha, 0.05, 1000.0, "first parameter of prior=beta");
     v.real("beta", c.beta, 0.05, 1000.0, "second parameter of prior=beta");
     v.real("prior_mean", c.prior_mean, -1000.0, 1000.0, "mean of prior=normal");
@@ -51,11 +60,28 @@ struct Bandit {
     const double sum_low = any_reward ? -kUnbounded : 0, sum_high = any_reward ? kUnbounded : c.pulls;
     spec.oracle = {
         {"arm_means", Dtype::kFloat32, {c.arms}, low, high, 0, "expected reward of each arm in this task"},
-        {"best_arm", Dtype::kInt32, {1}, 0, double(c.arms - 1), c.arms, "the arm of highest mean, the first among equals"},
+        {"best_arm",
+         Dtype::kInt32,
+         {1},
+         0,
+         double(c.arms - 1),
+         c.arms,
+         "the arm of highest mean, the first among equals"},
         {"pull_counts", Dtype::kInt32, {c.arms}, 0, double(c.pulls), 0, "times each arm was pulled this episode"},
-        {"reward_sums", Dtype::kFloat32, {c.arms}, sum_low, sum_high, 0,
+        {"reward_sums",
+         Dtype::kFloat32,
+         {c.arms},
+         sum_low,
+         sum_high,
+         0,
          "rewards from each arm this episode; with pull_counts, the posterior's sufficient statistics"},
-        {"expected_regret", Dtype::kFloat32, {1}, 0, kUnbounded, 0, "sum over pulls of (best mean - mean of the arm pulled)"}};
+        {"expected_regret",
+         Dtype::kFloat32,
+         {1},
+         0,
+         kUnbounded,
+         0,
+         "sum over pulls of (best mean - mean of the arm pulled)"}};
     for (int32_t arm = 0; arm < c.arms; ++arm) spec.actions.push_back("pull arm " + std::to_string(arm));
     spec.variants = {{},
                      {{"arms", int64_t{10}}, {"pulls", int64_t{7}}, {"clock", true}},
@@ -69,7 +95,7 @@ struct Bandit {
   struct State {
     uint32_t words[4];  // the current Philox block of reward draws: a byte a pull
     int32_t pull;
-    int32_t best;   // the best arm; kept, like the regret, only for the oracle
+    int32_t best;  // the best arm; kept, like the regret, only for the oracle
     double regret;
   };
   static_assert(sizeof(State) == 32 && std::is_trivially_copyable_v<State>);

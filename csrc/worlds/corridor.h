@@ -1,5 +1,5 @@
-// Corridor: walk to a goal at an unknown end. The smallest world that needs a memory from trial to trial, and the file to
-// copy for a new world.
+// Corridor: walk to a goal at an unknown end. The smallest world that needs a memory from trial to trial, and the file
+// to copy for a new world.
 #pragma once
 #include "../core/batch.h"
 #include "../core/spec.h"
@@ -20,15 +20,18 @@ struct Corridor {
   }
   static void check(const Config& c) {
     if (c.length % 2 == 0)
-      throw std::invalid_argument("length: got " + std::to_string(c.length) + ", allowed: an odd number from 3 to 1001");
+      throw std::invalid_argument("length: got " + std::to_string(c.length) +
+                                  ", allowed: an odd number from 3 to 1001");
   }
   static void describe(const Config& c, Spec& spec) {
-    spec.help = "corridor with a goal at one end, either with probability 1/2; the wrong end ends a trial without reward";
+    spec.help =
+        "corridor with a goal at one end, either with probability 1/2; the wrong end ends a trial without reward";
     spec.observation = {{"cell", Dtype::kInt32, {1}, 0, double(c.length - 1), 0, "where the agent stands"}};
     spec.oracle = {{"goal_cell", Dtype::kInt32, {1}, 0, double(c.length - 1), 0, "where the goal is"}};
     spec.actions = {"left", "right"};
     spec.max_episode_steps = 4 * int64_t{c.length} * c.trials;
-    spec.variants = {{}, {{"length", int64_t{5}}, {"trials", int64_t{1}}}, {{"length", int64_t{9}}, {"trials", int64_t{3}}}};
+    spec.variants = {
+        {}, {{"length", int64_t{5}}, {"trials", int64_t{1}}}, {{"length", int64_t{9}}, {"trials", int64_t{3}}}};
   }
 
   struct State {
@@ -54,7 +57,8 @@ struct Corridor {
   MESA_HD static void oracle(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.goal; }
 
   static bool valid(const Config& c, const State& s) {
-    return s.cell >= 0 && s.cell < c.length && (s.goal == 0 || s.goal == c.length - 1) && s.trial >= 0 && s.trial <= c.trials;
+    return s.cell >= 0 && s.cell < c.length && (s.goal == 0 || s.goal == c.length - 1) && s.trial >= 0 &&
+           s.trial <= c.trials;
   }
   static Picture picture(const Config& c, const State& s) {
     Picture picture(1, c.length, {'.', 245, 245, 240});

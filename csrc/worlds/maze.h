@@ -23,7 +23,8 @@ struct Maze {
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
     v.integer("size", c.size, 3, kMaxMazeSide, "cells a side");
-    v.integer("view", c.view, 0, 15, "side of the square of tiles seen around the agent, odd from 3; 0: the whole grid");
+    v.integer("view", c.view, 0, 15,
+              "side of the square of tiles seen around the agent, odd from 3; 0: the whole grid");
     v.integer("trials", c.trials, 1, 1000, "walks from start to goal in one maze; they make one episode");
     v.integer("trial_steps", c.trial_steps, 0, 1000000, "steps after which a trial ends without the goal; 0: no limit");
     v.integer("min_distance", c.min_distance, 1, 2 * (kMaxMazeSide - 1),
@@ -41,7 +42,12 @@ struct Maze {
   static void describe(const Config& c, Spec& spec) {
     spec.help = "perfect maze (recursive backtracker), fresh every episode, start and goal uniform over cells";
     const int64_t side = c.view ? c.view : side_in_tiles(c);
-    spec.observation = {{"view", Dtype::kUint8, {side, side}, 0, c.view ? 2.0 : 3.0, c.view ? 3 : 4,
+    spec.observation = {{"view",
+                         Dtype::kUint8,
+                         {side, side},
+                         0,
+                         c.view ? 2.0 : 3.0,
+                         c.view ? 3 : 4,
                          "tile kinds: 0 wall, 1 floor, 2 goal, 3 agent (whole grid only; else it is the centre)"}};
     spec.oracle = {{"goal_distance", Dtype::kInt32, {1}, 0, double(c.size * c.size - 1), 0, "steps to the goal"},
                    {"optimal_actions", Dtype::kBool, {4}, 0, 1, 0, "which actions shorten the way to the goal"}};
@@ -128,8 +134,8 @@ struct Maze {
     const uint32_t cells = static_cast<uint32_t>(c.size * c.size);
     if (c.min_distance == 1) {
       const uint32_t goal = rng.below(cells), other = rng.below(cells - 1), start = other + (other >= goal);
-      set_places(s, static_cast<int>(start) / c.size, static_cast<int>(start) % c.size,
-                 static_cast<int>(goal) / c.size, static_cast<int>(goal) % c.size);
+      set_places(s, static_cast<int>(start) / c.size, static_cast<int>(start) % c.size, static_cast<int>(goal) / c.size,
+                 static_cast<int>(goal) % c.size);
       return;
     }
     for (;;) {

@@ -31,7 +31,9 @@ class Rules:
 
 @pytest.mark.parametrize(("length", "trials"), [(7, 4), (3, 1), (5, 3)])
 def test_every_step_follows_the_rules(length, trials):
-    env = make_vec("Corridor-v0", SLOTS, seed=SEED, oracle=True, autoreset_mode="SameStep", length=length, trials=trials)
+    env = make_vec(
+        "Corridor-v0", SLOTS, seed=SEED, oracle=True, autoreset_mode="SameStep", length=length, trials=trials
+    )
     env.reset()
     episodes = [0] * SLOTS
     slots = [Rules(length, trials, slot) for slot in range(SLOTS)]
