@@ -22,7 +22,7 @@ from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
 from mesasim.progress import bars, console, training_bar
 from mesasim.report import PAGE, write_report
-from mesasim.results import summarize, write_summary, write_table
+from mesasim.results import below_optimum, summarize, write_summary, write_table
 from mesasim.runs import provenance
 from mesasim.signature import signatures
 from mesasim.spec import load_spec, parse_options, world_id
@@ -109,6 +109,7 @@ def evaluate(
             progress.advance(bar)
     scale = baselines.scale(setting, evaluations)
     rows = [summarize(e, scale.floor, scale.ceiling, trained=e.nature == "trained") for e in evaluations]
+    below_optimum(rows, evaluations)
     summary = {
         "experiment": f"evaluation of {run}", "question": "How does the trained agent do with its weights frozen?",
         "reading": scale.how + ".", "world": config.world, "options": config.options, "seed": seed,
@@ -255,13 +256,13 @@ def _print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
 
 def _print_summary(summary: dict) -> None:
     rows = sorted(summary["agents"], key=lambda row: -row["reward_mean"])
-    head = ("agent", "nature", "reward", "± SE", "fraction", "slope a step", "± SE", "CPU s")
+    head = ("agent", "nature", "reward", "± SE", "fraction", "below opt.", "± SE", "slope a step", "± SE")
     cells = [
         (
             row["agent"] + (" *" if row.get("trained") else ""), row["nature"], f"{row['reward_mean']:.3f}",
             f"{row['reward_se']:.3f}", f"{row['fraction']:.3f}",
+            *((f"{row['below_optimum']:.3f}", f"{row['below_optimum_se']:.3f}") if "optimum" in row else ("", "")),
             *((f"{row['slope']:.4f}", f"{row['slope_se']:.4f}") if "slope" in row else ("", "")),
-            f"{row['cpu_seconds']:.1f}",
         )
         for row in rows
     ]  # fmt: skip

@@ -13,6 +13,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mesasim.results import read_summary
@@ -31,6 +32,7 @@ td { text-align: right; border-bottom: 1px solid #dde3ea; padding: .25rem .5rem;
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left }
 tr.trained td { background: #f7f3e6; font-weight: 600 }
 code, .hash { font-family: ui-monospace, monospace; font-size: .85rem }
+td.hash { white-space: normal; word-break: break-all; text-align: left }
 img { max-width: 100%; height: auto } .note { color: #51606f; font-size: .9rem }
 """
 TRAINED_COLOURS = ("#c2410c", "#3568b0", "#2f855a", "#7c3aed", "#b7791f")
@@ -59,7 +61,9 @@ def _section(run: Path, summary: dict[str, Any]) -> str:
         *(f"<p class='verdict'>{text(verdict)}</p>" for verdict in summary.get("verdicts", [])),
         "<h2>Every agent on the same tasks, weights frozen</h2>",
         _table(rows),
-        f"<p class='note'>{text(summary.get('reading', ''))}</p>",
+        f"<p class='note'>Floor {rows[0]['floor']:.3f}, ceiling {rows[0]['ceiling']:.3f}: "
+        f"{text(summary.get('reading', ''))} Below optimum: the best reference's reward minus the agent's, "
+        f"task by task on the same tasks.</p>",
         "<h2>Reward by step within the episode</h2>",
         _image(reward_by_step_figure(rows), "mean reward at each step within the episode, for every agent"),
         "<h2>Where each agent lies between floor and ceiling</h2>",
@@ -80,15 +84,16 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     head = (
-        "agent", "nature", "reward", "± SE", "floor", "ceiling", "fraction", "regret to best arm", "slope a step", "± SE",
-        "rises?", "CPU s",
+        "agent", "nature", "reward", "± SE", "fraction", "below optimum", "± SE",
+        "regret to best arm", "slope a step", "± SE", "rises?", "CPU s",
     )  # fmt: skip
     lines = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
     for row in rows:
         rising = {True: "rises", False: "no", None: ""}[row.get("rises")]
         cells = (
-            html.escape(row["agent"]), html.escape(row["nature"]), _number(row["reward_mean"]), _number(row["reward_se"]),
-            _number(row["floor"]), _number(row["ceiling"]), _number(row["fraction"]), _number(row.get("expected_regret")),
+            html.escape(row["agent"]), html.escape(row["nature"]), _number(row["reward_mean"]),
+            _number(row["reward_se"]), _number(row["fraction"]),
+            _number(row.get("below_optimum")), _number(row.get("below_optimum_se")), _number(row.get("expected_regret")),
             _number(row.get("slope"), 4), _number(row.get("slope_se"), 4), rising, _number(row["cpu_seconds"], 1),
         )  # fmt: skip
         mark = " class='trained'" if row.get("trained") else ""
@@ -124,10 +129,6 @@ def reward_by_step_figure(rows: list[dict[str, Any]]) -> Figure:
         steps = range(1, len(mean) + 1)
         if not row.get("trained"):
             axes.plot(steps, mean, color="#b8c0c8", linewidth=0.9, zorder=1)
-            axes.annotate(
-                row["agent"], (len(mean), mean[-1]), xytext=(4, 0), textcoords="offset points",
-                fontsize=6, color="#6b7683", va="center",
-            )  # fmt: skip
             continue
         colour = next(colours)
         half = [2 * (se or 0.0) for se in row["reward_by_step_se"]]
@@ -135,12 +136,27 @@ def reward_by_step_figure(rows: list[dict[str, Any]]) -> Figure:
         high = [m + h for m, h in zip(mean, half, strict=True)]
         axes.fill_between(steps, low, high, color=colour, alpha=0.2, zorder=2)
         axes.plot(steps, mean, color=colour, linewidth=2.2, marker="o", markersize=4, label=row["agent"], zorder=3)
+    _label_ends(axes, [row for row in rows if not row.get("trained")])
     axes.set_xlabel("step within the episode (weights frozen)")
     axes.set_ylabel("mean reward")
     if any(row.get("trained") for row in rows):
         axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _label_ends(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """Names at the right ends of the lines, moved apart where they would cover each other."""
+    low, high = axes.get_ylim()
+    last = low
+    for row in sorted(rows, key=lambda row: row["reward_by_step"][-1]):
+        x, y = len(row["reward_by_step"]), row["reward_by_step"][-1]
+        last = max(y, last + 0.028 * (high - low))
+        axes.annotate(
+            row["agent"], (x, y), xytext=(1.02, last), textcoords=("axes fraction", "data"),
+            fontsize=6.5, color="#6b7683", va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "#d5dae0", "linewidth": 0.5},
+        )  # fmt: skip
 
 
 def fraction_figure(rows: list[dict[str, Any]]) -> Figure:

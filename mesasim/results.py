@@ -51,6 +51,19 @@ def summarize(evaluation: Evaluation, floor: float, ceiling: float, **more: Any)
     return row | more
 
 
+def below_optimum(rows: list[dict[str, Any]], evaluations: list[Evaluation]) -> None:
+    """Adds to each row how far its agent stays below the best reference on the same tasks, task by task: most of the
+    luck of the tasks drawn, which `reward_mean` has, cancels. The optimum is bayes_optimal, else gittins, else the
+    planner; nothing is added where none of them was evaluated."""
+    by_name = {e.agent: e for e in evaluations}
+    optimum = next((by_name[n] for n in ("bayes_optimal", "gittins", "breadth_first_planner") if n in by_name), None)
+    if optimum is None:
+        return
+    for row in rows:
+        gap = estimate(optimum.returns - by_name[row["agent"]].returns)
+        row |= {"optimum": optimum.agent, "below_optimum": gap.mean, "below_optimum_se": gap.se}
+
+
 def write_table(run: Path, evaluations: list[Evaluation]) -> None:
     """evaluation.parquet: agent, nature, task, return, length, expected_regret where the world knows it, rewards."""
     tables = []

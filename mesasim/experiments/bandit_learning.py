@@ -21,7 +21,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
 from mesasim.progress import bars, training_bar
-from mesasim.results import summarize
+from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig, train
 
@@ -103,6 +103,7 @@ def run(
             progress.advance(bar)
     scale = known or baselines.scale(setting, evaluations)
     rows = [summarize(e, scale.floor, scale.ceiling, trained=e.agent in trained) for e in evaluations]
+    below_optimum(rows, evaluations)
     memory_of_one = exact_bandit.memory_of_one(config.arms, config.pulls)
     summary = {
         "question": question(sys.modules[__name__]),

@@ -17,7 +17,7 @@ import numpy as np
 from mesasim import baselines
 from mesasim.experiments import question
 from mesasim.progress import bars
-from mesasim.results import summarize
+from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
 
 NAME = "bandit-references"
@@ -73,6 +73,7 @@ def run(
             progress.advance(bar)
     scale = baselines.scale(setting, evaluations)
     rows = [summarize(e, scale.floor, scale.ceiling) for e in evaluations]
+    below_optimum(rows, evaluations)
     published = PUBLISHED.get((config.pulls, config.arms), {})
     verdicts = []
     for row in rows:

@@ -60,4 +60,9 @@ def test_planted_agents_land_where_they_should(finished):
     rows = {row["agent"]: row for row in read_summary(out)["agents"]}
     assert not rows["random"].get("rises"), "a random agent does not learn"
     assert rows["thompson"]["slope"] > rows["random"]["slope"]
+    assert (
+        rows["bayes_optimal"]["below_optimum"]
+        == 0
+        < rows["random"]["below_optimum"] - 4 * rows["random"]["below_optimum_se"]
+    )
     assert rows["bayes_optimal"]["fraction"] > 0.8 > rows["random"]["fraction"]
