@@ -59,7 +59,9 @@ class StepBenchmark:
 
     def round(self, seconds: float) -> None:
         """Steps for about `seconds` and notes the rates."""
-        torch.set_num_threads(1)  # copying large actions on more leaves OpenMP's threads spinning on the simulator's cores
+        torch.set_num_threads(
+            1
+        )  # copying large actions on more leaves OpenMP's threads spinning on the simulator's cores
         batch, steps = max(LEAST_STEPS, 200000 // self.env.num_envs), 0
         gc.disable()
         wall, cpu = time.perf_counter(), time.process_time()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mesasim.agents.base import Agent
-from mesasim.train.checkpoint import weights_hash
+from mesasim.integrity import weights_hash
 from mesasim.vector import MesaVectorEnv
 
 SLOTS_AT_ONCE = 16384

@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mesasim.integrity import write_whole
 from mesasim.results import read_summary
-from mesasim.train.checkpoint import write_whole
 
 PAGE = "report.html"
 STYLE = """

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mesasim.evaluate import Evaluation
+from mesasim.integrity import write_whole
 from mesasim.metrics import by_step, estimate, fraction, frozen_weights_slope, rises
-from mesasim.train.checkpoint import write_whole
 
 SUMMARY = "summary.json"
 TABLE = "evaluation.parquet"

@@ -14,9 +14,9 @@ import yaml
 import mesasim
 from mesasim.devices import usable_cores
 from mesasim.evaluate import Evaluation
+from mesasim.integrity import write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
-from mesasim.train.checkpoint import write_whole
 
 CONFIG = "config.yaml"
 

@@ -18,13 +18,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mesasim.agents import Agent, NetworkConfig, build_network
 from mesasim.agents.encoding import FieldShape, field_shapes
+from mesasim.integrity import write_whole
 from mesasim.train.checkpoint import (
     git_commit,
     latest_checkpoint,
     load_checkpoint,
     load_weights,
     save_checkpoint,
-    write_whole,
 )
 from mesasim.train.rollout import Collector, Rollout
 from mesasim.vector import MesaVectorEnv

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.encoding import FieldShape
-from mesasim.train.checkpoint import digest, load_checkpoint, load_weights, save_checkpoint, weights_hash, write_whole
+from mesasim.integrity import digest, weights_hash, write_whole
+from mesasim.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
 
 TENSORS = {"model/a": torch.arange(6.0).reshape(2, 3), "trainer/b": torch.tensor([True, False])}
 

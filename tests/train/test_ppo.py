@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mesasim.agents import NetworkConfig
-from mesasim.train.checkpoint import latest_checkpoint, weights_hash
+from mesasim.integrity import weights_hash
+from mesasim.train.checkpoint import latest_checkpoint
 from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
 
 SMALL = PPOConfig(
