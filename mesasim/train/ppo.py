@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -261,7 +264,8 @@ def train(
     config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Agent:
     """Trains to config.iterations, writing config.yaml, metrics.csv, TensorBoard events and checkpoints to `run`.
-    An interrupt (Ctrl-C) saves a checkpoint first. `report` is called with each iteration's metrics."""
+    An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises KeyboardInterrupt.
+    `report` is called with each iteration's metrics."""
     held = run / "checkpoints"
     if not resume and held.exists() and any(held.iterdir()):
         raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
@@ -272,20 +276,41 @@ def train(
     write_whole(run / "config.yaml", lambda path: path.write_text(yaml.safe_dump(asdict(config), sort_keys=False)))
     log = run / "metrics.csv"
     rows = _rows_until(log, trainer.iteration)
-    with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board:
-        try:
-            while trainer.iteration < config.iterations:
-                metrics = trainer.iterate()
-                rows.append(metrics)
-                for name, value in metrics.items():
-                    board.add_scalar(name, value, trainer.iteration)
-                if report:
-                    report(metrics)
-                if trainer.iteration % config.checkpoint_every == 0 and trainer.iteration < config.iterations:
-                    _save(trainer, log, rows)
-        finally:
-            _save(trainer, log, rows)
+    with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board, interrupt_held() as asked:
+        while trainer.iteration < config.iterations:
+            metrics = trainer.iterate()
+            rows.append(metrics)
+            for name, value in metrics.items():
+                board.add_scalar(name, value, trainer.iteration)
+            if report:
+                report(metrics)
+            finished = trainer.iteration == config.iterations
+            if finished or asked() or trainer.iteration % config.checkpoint_every == 0:
+                _save(trainer, log, rows)
+            if asked() and not finished:
+                raise KeyboardInterrupt
     return trainer.agent
+
+
+@contextmanager
+def interrupt_held() -> Iterator[Callable[[], bool]]:
+    """Holds the first Ctrl-C until the caller asks for it, so that no checkpoint is made of half an iteration; a second one
+    interrupts at once. Elsewhere than in the main thread, where Python hears no signals, nothing is held."""
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def hold(number: int, frame: object) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield lambda: bool(seen)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _save(trainer: Trainer, log: Path, rows: list[Any]) -> None:

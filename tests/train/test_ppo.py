@@ -1,6 +1,8 @@
 """The trainer: its arithmetic, its determinism, its checkpoints, and that it learns what it must."""
 
 import dataclasses
+import os
+import signal
 
 import pytest
 import torch
@@ -78,16 +80,31 @@ def test_a_resumed_training_ends_in_the_same_bits(config, tmp_path):
     assert [line.split(",")[0] for line in lines] == ["iteration", "3", "4"]
 
 
-def test_an_interrupt_leaves_a_checkpoint_that_resumes(tmp_path):
-    def stop(metrics):
-        if metrics["iteration"] == 2:
-            raise KeyboardInterrupt
+def test_an_interrupt_in_mid_update_leaves_a_checkpoint_that_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    step, calls = torch.optim.Adam.step, []
 
-    with pytest.raises(KeyboardInterrupt):
-        train(SMALL, tmp_path, report=stop)
+    def interrupted(self, *arguments):
+        calls.append(1)
+        if len(calls) == 6:  # in the middle of the second iteration's four updates
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, tmp_path)
     assert latest_checkpoint(tmp_path).name == "00000002.safetensors"
     resumed = train(SMALL, tmp_path, resume=True)
     assert weights_hash(resumed) == weights_hash(train(SMALL, tmp_path / "whole"))
+
+
+def test_a_failure_in_mid_iteration_saves_nothing(tmp_path):
+    def fail(metrics):
+        raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        train(SMALL, tmp_path, report=fail)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_trained_agent_is_loaded_as_it_was(tmp_path):
