@@ -14,14 +14,7 @@ typename W::Config read_config(const Options& given) {
   typename W::Config config;
   DescribeOptions known;
   W::options(known, config);
-  for (const auto& [name, value] : given) {
-    const auto same = [&name = name](const Option& option) { return option.name == name; };
-    if (std::any_of(known.found.begin(), known.found.end(), same)) continue;
-    std::string allowed;
-    for (const Option& option : known.found) allowed += (allowed.empty() ? "" : ", ") + option.name;
-    throw OptionTypeError(name + ": got " + show(value) + ", but " + W::kId +
-                          " has no such option; allowed: " + allowed);
-  }
+  check_known(known.found, given, W::kId);
   ReadOptions reader{given};
   W::options(reader, config);
   W::check(config);

@@ -1,7 +1,5 @@
 // The CPU's loops: slots in equal parts over a thread pool, each loop compiled once per instruction set and picked at
 // run time. No rules here.
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
@@ -108,7 +106,6 @@ template <class W>
 class CpuBackend final : public Bound<W> {
  public:
   using Bound<W>::Bound;
-  ~CpuBackend() override { let_go_after_fork(); }
 
   void reset(const ResetRequest& request, void*) override {
     const auto lock = own();
@@ -143,28 +140,16 @@ class CpuBackend final : public Bound<W> {
       body(0, 0, slots);
       return;
     }
-    pool(static_cast<int>(parts)).run([&](int part) {
+    if (!team_) team_ = std::make_unique<Team>(static_cast<int>(parts));
+    team_->run([&](int part) {
       const int64_t begin = lines * part / parts * kSlotsPerLine;
       const int64_t end = std::min(slots, lines * (part + 1) / parts * kSlotsPerLine);
       body(part, begin, end);
     });
   }
-  // Threads do not survive a fork: the child lets go of the parent's team, for to join it would wait for ever.
-  void let_go_after_fork() {
-    if (pool_ && owner_ != getpid()) (void)pool_.release();
-  }
-  ThreadPool& pool(int num_threads) {
-    let_go_after_fork();
-    if (!pool_) {
-      pool_ = std::make_unique<ThreadPool>(num_threads);
-      owner_ = getpid();
-    }
-    return *pool_;
-  }
 
   std::mutex mutex_;
-  std::unique_ptr<ThreadPool> pool_;
-  pid_t owner_ = 0;
+  std::unique_ptr<Team> team_;
   std::vector<FaultReport> reports_;
 };
 

@@ -5,14 +5,10 @@
 #include <mutex>
 
 #include "bound.h"
+#include "cuda_check.h"
 
 namespace mesa {
 namespace {
-
-void cuda_check(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + what + ": " + cudaGetErrorString(status));
-}
-#define CUDA_CHECK(call) cuda_check((call), #call)
 
 // Written by kernels, read by the host without waiting: it lives in host memory that both can reach.
 struct SharedFault {

@@ -1,5 +1,7 @@
 // Compiled instead of cuda.cu where no CUDA compiler was found.
+#include "../maze/jobs.h"
 #include "backend.h"
+#include "maze_backend.h"
 
 namespace mesa {
 
@@ -10,5 +12,12 @@ CudaStatus cuda_status() {
 std::unique_ptr<Backend> make_cuda(const std::string&, const Options&, const Settings&, int) {
   throw std::runtime_error(cuda_status().reason);
 }
+
+template <class Job>
+void run_on_cuda(const Job&, int64_t, int32_t, void*) {
+  throw std::runtime_error(cuda_status().reason);
+}
+#define MESA_RUN(Job) template void run_on_cuda<Job>(const Job&, int64_t, int32_t, void*);
+MESA_MAZE_JOBS(MESA_RUN)
 
 }  // namespace mesa

@@ -1,5 +1,7 @@
 #include "thread_pool.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -96,6 +98,19 @@ void ThreadPool::run(const std::function<void(int)>& part) {
   const auto finished = [&] { return running_.load(std::memory_order_acquire) == 0; };
   while (!spin_until(finished)) std::this_thread::yield();
   if (error_) std::rethrow_exception(error_);
+}
+
+void Team::let_go_after_fork() {
+  if (pool_ && owner_ != getpid()) (void)pool_.release();
+}
+
+void Team::run(const std::function<void(int)>& part) {
+  let_go_after_fork();
+  if (!pool_) {
+    pool_ = std::make_unique<ThreadPool>(num_threads_);
+    owner_ = getpid();
+  }
+  pool_->run(part);
 }
 
 }  // namespace mesa

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -38,6 +39,26 @@ class ThreadPool {
   const std::function<void(int)>* part_ = nullptr;
   std::mutex error_mutex_;
   std::exception_ptr error_;
+};
+
+// A pool begun at its first use, and begun again in the child of a fork, where the parent's threads do not exist: the
+// child lets go of them, for to join them would wait for ever.
+class Team {
+ public:
+  explicit Team(int num_threads) : num_threads_(num_threads) {}
+  ~Team() { let_go_after_fork(); }
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  int num_threads() const { return num_threads_; }
+  void run(const std::function<void(int)>& part);
+
+ private:
+  void let_go_after_fork();
+
+  int num_threads_;
+  std::unique_ptr<ThreadPool> pool_;
+  int owner_ = 0;
 };
 
 }  // namespace mesa

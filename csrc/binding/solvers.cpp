@@ -1,5 +1,5 @@
 // The exact solvers, from Python: arrays in, arrays out, the GIL released while they work.
-#include "solvers.h"
+#include "parts.h"
 
 #include <pybind11/numpy.h>
 

@@ -163,6 +163,20 @@ struct ReadOptions {
   }
 };
 
+// Refuses options that `owner` (a world, an algorithm) does not have.
+inline void check_known(const std::vector<Option>& known, const Options& given, const std::string& owner) {
+  for (const auto& [name, value] : given) {
+    bool found = false;
+    std::string allowed;
+    for (const Option& option : known) {
+      found = found || option.name == name;
+      allowed += (allowed.empty() ? "" : ", ") + option.name;
+    }
+    if (!found)
+      throw OptionTypeError(name + ": got " + show(value) + ", but " + owner + " has no such option; allowed: " + allowed);
+  }
+}
+
 // A slot seen from above as coloured tiles: one description for the ASCII and the RGB rendering.
 struct Tile {
   char letter;

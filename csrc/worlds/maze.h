@@ -6,13 +6,15 @@
 
 #include "../core/batch.h"
 #include "../core/spec.h"
+#include "../maze/algorithms.h"
 #include "../maze/distance.h"
-#include "../maze/recursive_backtracker.h"
 
 namespace mesa {
 
 struct Maze {
   static constexpr const char* kId = "Maze-v0";
+  static constexpr int kScratchBytes = 65536;
+  static constexpr int kMaxSide = 64;  // cells; a slot holds its maze's picture
   enum TileKind : uint8_t { kWall = 0, kFloor = 1, kGoal = 2, kAgent = 3 };
 
   struct Config {
@@ -22,12 +24,12 @@ struct Maze {
   };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
-    v.integer("size", c.size, 3, kMaxMazeSide, "cells a side");
+    v.integer("size", c.size, 3, kMaxSide, "cells a side");
     v.integer("view", c.view, 0, 15,
               "side of the square of tiles seen around the agent, odd from 3; 0: the whole grid");
     v.integer("trials", c.trials, 1, 1000, "walks from start to goal in one maze; they make one episode");
     v.integer("trial_steps", c.trial_steps, 0, 1000000, "steps after which a trial ends without the goal; 0: no limit");
-    v.integer("min_distance", c.min_distance, 1, 2 * (kMaxMazeSide - 1),
+    v.integer("min_distance", c.min_distance, 1, 2 * (kMaxSide - 1),
               "least number of steps from start to goal, at most 2 * (size - 1)");
     v.real("step_reward", c.step_reward, -1000.0, 1000.0, "reward of every step");
     v.real("goal_reward", c.goal_reward, -1000.0, 1000.0, "added on reaching the goal");
@@ -114,22 +116,15 @@ struct Maze {
     const uint64_t cells = c.size == 64 ? ~uint64_t{0} : (uint64_t{1} << c.size) - 1;
     for (int r = 0; r < c.size; ++r) {
       for (int half = 0; half < c.size; half += 32) {
-        const uint64_t low = 0xFFFFFFFFull;
-        paint_pairs(c, s, tile_of(c, r), tile_of(c, half), cells >> half & low, maze.open[1][r] >> half & low);
-        paint_pairs(c, s, tile_of(c, r) + 1, tile_of(c, half), maze.open[0][r] >> half & low, 0);
+        paint_pairs(c, s, tile_of(c, r), tile_of(c, half), cells >> half & 0xFFFFFFFFull, maze.word(1, r, half));
+        paint_pairs(c, s, tile_of(c, r) + 1, tile_of(c, half), maze.word(0, r, half), 0);
       }
     }
   }
 
-  MESA_HD static int32_t count_bits(uint64_t x) {
-    x -= x >> 1 & 0x5555555555555555ull;
-    x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
-    return static_cast<int32_t>(((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Full) * 0x0101010101010101ull >> 56);
-  }
-
   // Goal uniform over cells, start uniform over the cells at least min_distance steps from it; a goal with no such
   // cell is drawn again.
-  MESA_HD static void place(const Config& c, State& s, const Lattice& maze, const Key& key) {
+  MESA_HD static void place(const Config& c, State& s, const Lattice& maze, const Key& key, Scratch scratch) {
     Rng rng(key, Purpose::kPlacement);
     const uint32_t cells = static_cast<uint32_t>(c.size * c.size);
     if (c.min_distance == 1) {
@@ -140,22 +135,16 @@ struct Maze {
     }
     for (;;) {
       const uint32_t goal = rng.below(cells);
-      const int goal_row = static_cast<int>(goal) / c.size, goal_col = static_cast<int>(goal) % c.size;
-      uint64_t near[kMaxMazeSide];
-      flood(maze, goal_row, goal_col, c.min_distance - 1, near);
-      int32_t far = c.size * c.size;
-      for (int r = 0; r < c.size; ++r) far -= count_bits(near[r]);
+      Scratch rest = scratch;
+      BreadthFirst search(maze, rest);
+      search.flood(static_cast<int32_t>(goal));
+      int32_t far = 0;  // the queue is in the order of distance: the far cells are its last
+      while (far < search.reached && search.distance[search.queue[search.reached - 1 - far]] >= c.min_distance) ++far;
       if (far == 0) continue;
-      uint32_t skip = rng.below(static_cast<uint32_t>(far));
-      for (int r = 0; r < c.size; ++r) {
-        for (int col = 0; col < c.size; ++col) {
-          if (near[r] >> col & 1) continue;
-          if (skip-- == 0) {
-            set_places(s, r, col, goal_row, goal_col);
-            return;
-          }
-        }
-      }
+      const int32_t start = search.queue[search.reached - 1 - static_cast<int32_t>(rng.below(static_cast<uint32_t>(far)))];
+      set_places(s, search.board.row_of(start), search.board.col_of(start), static_cast<int>(goal) / c.size,
+                 static_cast<int>(goal) % c.size);
+      return;
     }
   }
   MESA_HD static void set_places(State& s, int start_row, int start_col, int goal_row, int goal_col) {
@@ -167,11 +156,20 @@ struct Maze {
 
   MESA_HD static void reset(const Config& c, State& s, const Key& key) {
     s = State{};
-    Lattice maze;
-    recursive_backtracker(maze, c.size, c.size, key);
-    place(c, s, maze, key);
+    uint64_t bits[2 * kMaxSide], memory[kScratchBytes / 8];
+    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
+    Layout layout;
+    layout.rows = layout.cols = c.size;
+    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+    lay_out(layout, key, maze, scratch);
+    place(c, s, maze, key, scratch);
     paint(c, s, maze);
-    if (c.oracle) distance_field(maze, s.goal_row, s.goal_col, distances(c, s));
+    if (!c.oracle) return;
+    BreadthFirst search(maze, scratch);
+    search.flood(s.goal_row * c.size + s.goal_col);
+    uint16_t* distance = distances(c, s);
+    for (int cell = 0; cell < c.size * c.size; ++cell)
+      distance[cell] = static_cast<uint16_t>(search.distance[search.board.index(cell / c.size, cell % c.size)]);
   }
 
   MESA_HD static bool can_go(const Config& c, const State& s, int direction) {

@@ -1,0 +1,28 @@
+// Runs a job over a batch of mazes on some machine. Memory is the caller's, on that machine.
+#pragma once
+#include <cstdint>
+
+namespace mesa {
+
+struct Machine {
+  int32_t num_threads = 1;  // of the CPU
+  int32_t cuda_device = -1;
+  void* stream = nullptr;  // of CUDA; launches do not wait
+};
+
+template <class Job>
+void run_on_cpu(const Job& job, int64_t count, int32_t num_threads);
+template <class Job>
+void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream);
+
+template <class Job>
+void run_job(const Job& job, int64_t count, const Machine& machine) {
+  if (count == 0) return;
+  if (machine.cuda_device < 0) {
+    run_on_cpu(job, count, machine.num_threads);
+  } else {
+    run_on_cuda(job, count, machine.cuda_device, machine.stream);
+  }
+}
+
+}  // namespace mesa

@@ -1,0 +1,111 @@
+// Mazes, from Python: addresses of checked arrays in, arrays filled. Names no algorithm; the GIL is released while a job
+// runs.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "../backends/maze_backend.h"
+#include "../maze/jobs.h"
+#include "options.h"
+#include "parts.h"
+
+namespace py = pybind11;
+
+namespace mesa {
+namespace {
+
+struct AlgorithmEntry {
+  const char *name, *help;
+  void (*describe)(DescribeOptions&, Layout&);
+  void (*read)(ReadOptions&, Layout&);
+};
+const std::vector<AlgorithmEntry>& algorithms() {
+#define MESA_ENTRY(A)                                                \
+  {A::kName, A::kHelp, [](DescribeOptions& v, Layout& l) {           \
+     A::options(v, l);                                               \
+     Layout::common(v, l);                                           \
+   },                                                                \
+   [](ReadOptions& v, Layout& l) {                                   \
+     A::options(v, l);                                               \
+     Layout::common(v, l);                                           \
+   }},
+  static const std::vector<AlgorithmEntry> list = {MESA_MAZE_ALGORITHMS(MESA_ENTRY)};
+  return list;
+}
+
+std::vector<Option> options_of(const AlgorithmEntry& algorithm) {
+  DescribeOptions known;
+  Layout defaults;
+  algorithm.describe(known, defaults);
+  return known.found;
+}
+
+Layout read_layout(const std::string& name, int32_t rows, int32_t cols, const Options& given) {
+  std::string allowed;
+  for (size_t i = 0; i < algorithms().size(); ++i) {
+    const AlgorithmEntry& algorithm = algorithms()[i];
+    allowed += (allowed.empty() ? "'" : ", '") + std::string(algorithm.name) + "'";
+    if (name != algorithm.name) continue;
+    Layout layout;
+    layout.rows = rows;
+    layout.cols = cols;
+    layout.algorithm = static_cast<int32_t>(i);
+    check_known(options_of(algorithm), given, "algorithm '" + name + "'");
+    ReadOptions reader{given};
+    algorithm.read(reader, layout);
+    check_layout(layout);
+    return layout;
+  }
+  throw std::invalid_argument("algorithm: got '" + name + "', allowed: " + allowed);
+}
+
+PackedMazes packed(uintptr_t bits, int32_t rows, int32_t cols) {
+  return {reinterpret_cast<uint8_t*>(bits), rows, cols};
+}
+template <class T>
+T* pointer(uintptr_t address) {
+  return reinterpret_cast<T*>(address);
+}
+
+template <class Job>
+void run(const Job& job, int64_t count, const Machine& machine) {
+  py::gil_scoped_release release;
+  run_job(job, count, machine);
+}
+
+}  // namespace
+
+void bind_mazes(py::module_& m) {
+  py::class_<Machine>(m, "Machine", "Where a job over mazes runs.")
+      .def(py::init([](int32_t num_threads, int32_t cuda_device, uintptr_t stream) {
+             return Machine{num_threads, cuda_device, reinterpret_cast<void*>(stream)};
+           }),
+           py::kw_only(), py::arg("num_threads") = 1, py::arg("cuda_device") = -1, py::arg("stream") = 0);
+  m.attr("MAX_MAZE_SIDE") = kMaxMazeSide;
+  m.def(
+      "maze_algorithms",
+      [] {
+        py::dict result;
+        for (const AlgorithmEntry& a : algorithms())
+          result[a.name] = py::make_tuple(a.help, py::cast(options_of(a)));
+        return result;
+      },
+      "Algorithm → (what it is, its options).");
+  m.def(
+      "generate_mazes",
+      [](const std::string& algorithm, const py::dict& options, int32_t rows, int32_t cols, uint64_t seed,
+         uint64_t first, int64_t count, uintptr_t bits, const Machine& machine) {
+        const Layout layout = read_layout(algorithm, rows, cols, options_from(options));
+        run(GenerateMazes{packed(bits, rows, cols), layout, seed, first}, count, machine);
+      },
+      py::arg("algorithm"), py::arg("options"), py::arg("rows"), py::arg("cols"), py::arg("seed"), py::arg("first"),
+      py::arg("count"), py::arg("bits"), py::arg("machine"));
+  m.def(
+      "maze_distances",
+      [](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, uintptr_t goal, uintptr_t distance,
+         const Machine& machine) {
+        run(MazeDistances{{}, packed(bits, rows, cols), pointer<int32_t>(goal), pointer<int32_t>(distance)}, count,
+            machine);
+      });
+}
+
+}  // namespace mesa

@@ -1,0 +1,8 @@
+// The parts of the Python module beside the engine: exact solvers, mazes.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace mesa {
+void bind_solvers(pybind11::module_& m);
+void bind_mazes(pybind11::module_& m);
+}

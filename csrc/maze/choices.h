@@ -1,0 +1,90 @@
+// Random choices as generators make them, and the memory they work in. Draws are the same whether they are made one by
+// one or a chunk ahead.
+#pragma once
+#include "../core/rng.h"
+#include "lattice.h"
+
+namespace mesa {
+
+// Memory a generator or a search works in, handed out from the front.
+struct Scratch {
+  uint8_t* at;
+
+  template <class T>
+  MESA_HD T* take(int64_t count) {
+    T* taken = reinterpret_cast<T*>(at);
+    at += bytes_for<T>(count);
+    return taken;
+  }
+  template <class T>
+  MESA_HD static int64_t bytes_for(int64_t count) {
+    return (count * static_cast<int64_t>(sizeof(T)) + 7) / 8 * 8;
+  }
+};
+
+// The random words of one key and purpose, in order, drawn kChunk blocks ahead: a loop over blocks is one the compiler
+// makes vectors of.
+struct Words {
+  static constexpr int32_t kChunk = 8;  // blocks
+
+  Key key;
+  Purpose purpose;
+  uint32_t next_block;
+  int32_t used = 4 * kChunk;
+  uint32_t word[4 * kChunk];
+
+  MESA_HD Words(const Key& k, Purpose p) : key(k), purpose(p) {}
+  MESA_HD uint32_t u32() {
+    if (used == 4 * kChunk) refill();
+    return word[used++];
+  }
+  MESA_HD uint64_t u64() {
+    const uint64_t high = u32();
+    return (high << 32) | u32();
+  }
+  // Uniform over 0 … n-1; the bias of multiply-shift on 64 bits is below n / 2^64.
+  MESA_HD uint32_t below(uint32_t n) { return static_cast<uint32_t>(multiply_wide(u64(), n).high); }
+  // True with a probability given as chance_threshold(p).
+  MESA_HD bool chance(uint64_t threshold) { return u32() < threshold; }
+  MESA_HD_RARE void refill() {
+    for (int32_t i = 0; i < kChunk; ++i) {
+      const Block block = key.block(purpose, next_block + static_cast<uint32_t>(i));
+      for (int k = 0; k < 4; ++k) word[4 * i + k] = block.word[k];
+    }
+    next_block += kChunk;
+    used = 0;
+  }
+};
+
+// A probability as Words::chance compares it: p in units of 2^-32, 1 always true.
+MESA_HD uint64_t chance_threshold(double p) {
+  return static_cast<uint64_t>(p * 4294967296.0 + 0.5);
+}
+
+// Uniform choices among one to four: base-12 digits, 12 being a multiple of each. A 32-bit word gives four; no
+// outcome of the four together is off by more than 12^4 / 2^32 < 2^-17 of its probability.
+MESA_HD uint32_t four_digits(uint32_t word) {  // a byte each, the first lowest
+  uint32_t digits = 0;
+  for (int k = 0; k < 4; ++k) {
+    const uint64_t product = uint64_t{word} * 12;
+    word = static_cast<uint32_t>(product);
+    digits |= static_cast<uint32_t>(product >> 32) << (8 * k);
+  }
+  return digits;
+}
+
+// The k-th set bit of a four-bit mask: 2 bits for each (mask, k), packed by mask.
+MESA_HD uint32_t select_bit(uint32_t mask, uint32_t k) {
+  const uint64_t low = 0x2409080204010000ull, high = 0xE439380E340D0C03ull;
+  const uint64_t table = mask & 8 ? high : low;
+  return static_cast<uint32_t>(table >> ((mask & 7) * 8 + k * 2)) & 3;
+}
+MESA_HD uint32_t count_bits4(uint32_t mask) {
+  return static_cast<uint32_t>(0x4332322132212110ull >> (mask * 4)) & 7;
+}
+// The set bit of a mask, not empty, that a base-12 digit chooses.
+MESA_HD uint32_t choose_direction(uint32_t mask, uint32_t digit) {
+  return select_bit(mask, digit % count_bits4(mask));
+}
+
+}  // namespace mesa
