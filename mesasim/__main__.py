@@ -57,7 +57,7 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
     _print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
     _print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
     references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
-    references += [("Maze-v0", name, nature) for name, (nature, _) in baselines.MAZE_REFERENCES.items()]
+    references += [("Maze-v0", name, f"{r.nature}: {r.what}") for name, r in baselines.MAZE_REFERENCES.items()]
     _print_table("Reference agents", ("world", "agent", "nature"), references)
     _print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
     rows = list(devices().items())

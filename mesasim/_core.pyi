@@ -83,3 +83,39 @@ class BayesOptimalBandit:
     @property
     def value(self) -> float: ...
     def action_values(self, successes: ArrayLike, failures: ArrayLike) -> NDArray[np.float64]: ...
+
+MAX_MAZE_SIDE: int
+
+class Machine:
+    def __init__(self, *, num_threads: int = 1, cuda_device: int = -1, stream: int = 0) -> None: ...
+
+def maze_algorithms() -> dict[str, tuple[str, list[Option]]]: ...
+def generate_mazes(
+    algorithm: str,
+    options: dict[str, object],
+    rows: int,
+    cols: int,
+    seed: int,
+    first: int,
+    count: int,
+    bits: int,
+    machine: Machine,
+) -> None: ...
+def maze_distances(bits: int, rows: int, cols: int, count: int, goal: int, distance: int, machine: Machine) -> None: ...
+def maze_agent_memory_bytes(size: int) -> int: ...
+def maze_agents_act(
+    *,
+    kind: int,
+    size: int,
+    side: int,
+    relayout: bool,
+    depth: int,
+    region: int,
+    seed: int,
+    count: int,
+    view: int,
+    trial_start: int,
+    memory: int,
+    action: int,
+    machine: Machine,
+) -> None: ...

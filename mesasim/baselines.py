@@ -4,7 +4,7 @@ metric without its ceiling, and none that falls back to another kind of ceiling 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from mesasim.agents.bandit_references import REFERENCES as BANDIT_REFERENCES
 from mesasim.agents.base import Agent
 from mesasim.agents.maze_references import REFERENCES as MAZE_REFERENCES
+from mesasim.agents.maze_references import make_reference, needed_options
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.exact import bandit as exact_bandit
 from mesasim.metrics import estimate
@@ -76,12 +77,8 @@ def references(setting: Setting) -> Iterator[tuple[str, Callable[[], Evaluation]
     """Names of the world's reference agents, each with what evaluates it; those with a free parameter are tuned first,
     on other tasks."""
     if setting.world == "Maze-v0":
-        if setting.full_options()["view"] == 0:
-            raise ValueError(
-                "view: got 0, allowed for the maze's reference agents: 3 to 15 (wall-followers look around)"
-            )
-        for name, (nature, make) in MAZE_REFERENCES.items():
-            yield name, partial(_evaluate_maze_reference, setting, name, nature, make)
+        for name in MAZE_REFERENCES:
+            yield name, partial(_evaluate_maze_reference, setting, name)
     elif is_exact_bandit(setting):
         arms, pulls = setting.full_options()["arms"], setting.full_options()["pulls"]
         for name, reference in BANDIT_REFERENCES.items():
@@ -92,8 +89,10 @@ def references(setting: Setting) -> Iterator[tuple[str, Callable[[], Evaluation]
             yield name, partial(evaluate_bandit_reference, setting, name, reference)
 
 
-def _evaluate_maze_reference(setting: Setting, name: str, nature: str, make: Callable[..., Agent]) -> Evaluation:
-    return setting.evaluate(make(setting.seed), name, nature)
+def _evaluate_maze_reference(setting: Setting, name: str) -> Evaluation:
+    options = needed_options(name, setting.options)
+    agent = make_reference(name, setting.full_options(), setting.seed)
+    return replace(setting, options=options).evaluate(agent, name, MAZE_REFERENCES[name].nature)
 
 
 def evaluate_bandit_reference(setting: Setting, name: str, reference: Any) -> Evaluation:
@@ -141,9 +140,9 @@ def scale(setting: Setting, evaluations: list[Evaluation]) -> Scale:
             float(means.mean() * options["pulls"]), float(means.max(axis=1).mean() * options["pulls"]),
             "ceiling: always the best arm, which no agent can know at the start; floor: chance; both over these tasks",
         )  # fmt: skip
-    if "breadth_first_planner" not in by_name:
+    if "oracle_follower" not in by_name:
         raise ValueError(f"world: got {setting.world!r}, whose ceiling is not known here; allowed: Bandit-v0, Maze-v0")
     return Scale(
-        float(by_name["random"].returns.mean()), float(by_name["breadth_first_planner"].returns.mean()),
-        "ceiling: breadth-first planner with full knowledge; floor: random walker; both simulated on these tasks",
+        float(by_name["random"].returns.mean()), float(by_name["oracle_follower"].returns.mean()),
+        "ceiling: the oracle's optimal actions; floor: random walker; both simulated on these tasks",
     )  # fmt: skip

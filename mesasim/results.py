@@ -56,7 +56,7 @@ def below_optimum(rows: list[dict[str, Any]], evaluations: list[Evaluation]) -> 
     luck of the tasks drawn, which `reward_mean` has, cancels. The optimum is bayes_optimal, else gittins, else the
     planner; nothing is added where none of them was evaluated."""
     by_name = {e.agent: e for e in evaluations}
-    optimum = next((by_name[n] for n in ("bayes_optimal", "gittins", "breadth_first_planner") if n in by_name), None)
+    optimum = next((by_name[n] for n in ("bayes_optimal", "gittins", "oracle_follower") if n in by_name), None)
     if optimum is None:
         return
     for row in rows:

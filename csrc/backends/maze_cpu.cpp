@@ -11,7 +11,7 @@
 namespace mesa {
 namespace {
 
-constexpr int kLanes = 4;          // mazes in turn in one thread (docs/log.md)
+constexpr int kLanes = 4;             // mazes in turn in one thread (docs/log.md)
 constexpr int64_t kMostAtOnce = 256;  // mazes handed out at a time, so that a hard one does not idle a core
 
 // The team of the last call, kept for the next. One that is in use, or of another size, is not waited for.

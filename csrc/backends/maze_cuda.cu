@@ -1,5 +1,5 @@
-// The GPU's loop over mazes: a maze a thread, on the caller's stream, each thread with scratch of its own in global memory.
-// No rules here.
+// The GPU's loop over mazes: a maze a thread, on the caller's stream, each thread with scratch of its own in global
+// memory. No rules here.
 #include <algorithm>
 
 #include "../maze/jobs.h"
@@ -14,7 +14,8 @@ constexpr int64_t kMostThreads = int64_t{1} << 17;
 constexpr int64_t kMostScratch = int64_t{2} << 30;  // bytes
 
 template <class Job>
-__global__ void __launch_bounds__(kThreadsPerBlock) job_kernel(Job job, int64_t count, uint8_t* scratch, int64_t bytes) {
+__global__ void __launch_bounds__(kThreadsPerBlock)
+    job_kernel(Job job, int64_t count, uint8_t* scratch, int64_t bytes) {
   const int64_t thread = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int64_t threads = int64_t{gridDim.x} * blockDim.x;
   for (int64_t i = thread; i < count; i += threads) job.template run<1>(i, i + 1, Scratch{scratch + thread * bytes});
@@ -31,7 +32,8 @@ void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
   const int64_t blocks = (threads + kThreadsPerBlock - 1) / kThreadsPerBlock;
   void* scratch = nullptr;
   CUDA_CHECK(cudaMallocAsync(&scratch, static_cast<size_t>(blocks * kThreadsPerBlock * bytes), on));
-  job_kernel<<<static_cast<unsigned>(blocks), kThreadsPerBlock, 0, on>>>(job, count, static_cast<uint8_t*>(scratch), bytes);
+  job_kernel<<<static_cast<unsigned>(blocks), kThreadsPerBlock, 0, on>>>(job, count, static_cast<uint8_t*>(scratch),
+                                                                         bytes);
   const cudaError_t launched = cudaGetLastError();
   CUDA_CHECK(cudaFreeAsync(scratch, on));
   CUDA_CHECK(launched);

@@ -1,5 +1,5 @@
-// Mazes, from Python: addresses of checked arrays in, arrays filled. Names no algorithm; the GIL is released while a job
-// runs.
+// Mazes, from Python: addresses of checked arrays in, arrays filled. Names no algorithm; the GIL is released while a
+// job runs.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -19,14 +19,15 @@ struct AlgorithmEntry {
   void (*read)(ReadOptions&, Layout&);
 };
 const std::vector<AlgorithmEntry>& algorithms() {
-#define MESA_ENTRY(A)                                                \
-  {A::kName, A::kHelp, [](DescribeOptions& v, Layout& l) {           \
-     A::options(v, l);                                               \
-     Layout::common(v, l);                                           \
-   },                                                                \
-   [](ReadOptions& v, Layout& l) {                                   \
-     A::options(v, l);                                               \
-     Layout::common(v, l);                                           \
+#define MESA_ENTRY(A)                  \
+  {A::kName, A::kHelp,                 \
+   [](DescribeOptions& v, Layout& l) { \
+     A::options(v, l);                 \
+     Layout::common(v, l);             \
+   },                                  \
+   [](ReadOptions& v, Layout& l) {     \
+     A::options(v, l);                 \
+     Layout::common(v, l);             \
    }},
   static const std::vector<AlgorithmEntry> list = {MESA_MAZE_ALGORITHMS(MESA_ENTRY)};
   return list;
@@ -85,8 +86,7 @@ void bind_mazes(py::module_& m) {
       "maze_algorithms",
       [] {
         py::dict result;
-        for (const AlgorithmEntry& a : algorithms())
-          result[a.name] = py::make_tuple(a.help, py::cast(options_of(a)));
+        for (const AlgorithmEntry& a : algorithms()) result[a.name] = py::make_tuple(a.help, py::cast(options_of(a)));
         return result;
       },
       "Algorithm → (what it is, its options).");
@@ -99,13 +99,34 @@ void bind_mazes(py::module_& m) {
       },
       py::arg("algorithm"), py::arg("options"), py::arg("rows"), py::arg("cols"), py::arg("seed"), py::arg("first"),
       py::arg("count"), py::arg("bits"), py::arg("machine"));
+  m.def("maze_distances", [](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, uintptr_t goal,
+                             uintptr_t distance, const Machine& machine) {
+    run(MazeDistances{{}, packed(bits, rows, cols), pointer<int32_t>(goal), pointer<int32_t>(distance)}, count,
+        machine);
+  });
+  m.def("maze_agent_memory_bytes", &MazeMemory::bytes, py::arg("size"), "Bytes one slot's reference agent keeps.");
   m.def(
-      "maze_distances",
-      [](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, uintptr_t goal, uintptr_t distance,
+      "maze_agents_act",
+      [](int32_t kind, int32_t size, int32_t side, bool relayout, int32_t depth, int32_t region, uint64_t seed,
+         int64_t count, uintptr_t view, uintptr_t trial_start, uintptr_t memory, uintptr_t action,
          const Machine& machine) {
-        run(MazeDistances{{}, packed(bits, rows, cols), pointer<int32_t>(goal), pointer<int32_t>(distance)}, count,
-            machine);
-      });
+        MazeAgentsAct job;
+        job.kind = static_cast<MazeAgent>(kind);
+        job.size = size;
+        job.side = side;
+        job.relayout = relayout;
+        job.depth = depth;
+        job.region = region;
+        job.seed = seed;
+        job.view = pointer<uint8_t>(view);
+        job.trial_start = pointer<uint8_t>(trial_start);
+        job.memory = pointer<uint8_t>(memory);
+        job.action = pointer<int32_t>(action);
+        run(job, count, machine);
+      },
+      py::kw_only(), py::arg("kind"), py::arg("size"), py::arg("side"), py::arg("relayout"), py::arg("depth"),
+      py::arg("region"), py::arg("seed"), py::arg("count"), py::arg("view"), py::arg("trial_start"), py::arg("memory"),
+      py::arg("action"), py::arg("machine"));
 }
 
 }  // namespace mesa

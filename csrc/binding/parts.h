@@ -5,4 +5,4 @@
 namespace mesa {
 void bind_solvers(pybind11::module_& m);
 void bind_mazes(pybind11::module_& m);
-}
+}  // namespace mesa

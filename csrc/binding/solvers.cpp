@@ -1,10 +1,9 @@
 // The exact solvers, from Python: arrays in, arrays out, the GIL released while they work.
-#include "parts.h"
-
 #include <pybind11/numpy.h>
 
 #include "../bandit/bayes_optimal.h"
 #include "../bandit/gittins.h"
+#include "parts.h"
 
 namespace py = pybind11;
 

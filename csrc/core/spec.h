@@ -173,7 +173,8 @@ inline void check_known(const std::vector<Option>& known, const Options& given, 
       allowed += (allowed.empty() ? "" : ", ") + option.name;
     }
     if (!found)
-      throw OptionTypeError(name + ": got " + show(value) + ", but " + owner + " has no such option; allowed: " + allowed);
+      throw OptionTypeError(name + ": got " + show(value) + ", but " + owner +
+                            " has no such option; allowed: " + allowed);
   }
 }
 

@@ -18,9 +18,7 @@ struct Board {
   MESA_HD int32_t index(int r, int c) const { return (r + 1) * stride() + c + 1; }
   MESA_HD int32_t row_of(int32_t index) const { return index / stride() - 1; }
   MESA_HD int32_t col_of(int32_t index) const { return index % stride() - 1; }
-  MESA_HD int32_t step(int direction) const {
-    return row_step(direction) * stride() + col_step(direction);
-  }
+  MESA_HD int32_t step(int direction) const { return row_step(direction) * stride() + col_step(direction); }
   // 8 bytes more than cells and frame: rows are read eight at a time.
   MESA_HD static int64_t bytes_of(int64_t rows, int64_t cols) { return ((rows + 2) * (cols + 1) + 1 + 8 + 7) / 8 * 8; }
 

@@ -221,7 +221,8 @@ struct DepthFirst {
     walk.begin(layout, plan, key);
     int32_t* depth = scratch.take<int32_t>(maze.cells() + 2);  // of the cell walked from, by its place on the stack
     int32_t here = 0;
-    if (layout.accessible_cells > 0) walk.remaining = layout.accessible_cells - 1 < walk.remaining ? layout.accessible_cells - 1 : walk.remaining;
+    if (layout.accessible_cells > 0)
+      walk.remaining = layout.accessible_cells - 1 < walk.remaining ? layout.accessible_cells - 1 : walk.remaining;
     Words coins(key, Purpose::kTie);
     const uint64_t turn = chance_threshold(layout.branching);
     int heading = -1;

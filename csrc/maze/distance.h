@@ -36,8 +36,8 @@ struct BreadthFirst {
     for (int32_t head = 0; head < tail; ++head) {
       const int32_t at = queue[head], next_distance = distance[at] + 1;
       const uint32_t exits = cell[at];
-      // Written whether or not it holds, and kept only if it does: no branch to guess. Nothing reached is written again:
-      // its place in the queue is past the tail, and a distance is written where the cell was not reached.
+      // Written whether or not it holds, and kept only if it does: no branch to guess. Nothing reached is written
+      // again: its place in the queue is past the tail, and a distance is written where the cell was not reached.
       const auto look = [&](int direction, int32_t next) {
         const uint32_t fresh = (exits >> direction & 1) & ~(static_cast<uint32_t>(cell[next]) >> 7);
         queue[tail] = next;

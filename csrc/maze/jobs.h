@@ -2,12 +2,14 @@
 // the caller's. A job's run(begin, end, scratch) does mazes begin … end-1; the backends hand out ranges. Rules live in
 // the headers beside this one.
 #pragma once
+#include "agents.h"
 #include "algorithms.h"
 #include "distance.h"
 
 #define MESA_MAZE_JOBS(X) \
   X(GenerateMazes)        \
-  X(MazeDistances)
+  X(MazeDistances)        \
+  X(MazeAgentsAct)
 
 namespace mesa {
 
@@ -65,6 +67,30 @@ struct MazeDistances : MazeByMaze<MazeDistances> {
     BreadthFirst search(mazes[i], scratch);
     search.flood(goal[i]);
     search.write_distances(distance + i * mazes.cells());
+  }
+};
+
+// One action of a reference agent for every slot.
+struct MazeAgentsAct : MazeByMaze<MazeAgentsAct> {
+  MazeAgent kind;
+  int32_t size, side;  // cells of the maze, tiles of the picture
+  bool relayout;
+  int32_t depth, region;
+  uint64_t seed;
+  const uint8_t* view;         // [count, side, side]
+  const uint8_t* trial_start;  // [count], or null: trials are not told apart
+  uint8_t* memory;             // [count, MazeMemory::bytes(size)], zero at an episode's start
+  int32_t* action;             // [count]
+
+  MESA_HD int64_t scratch_bytes(int) const { return MazeAgentRow::scratch_bytes(size); }
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    uint8_t* bytes = memory + i * MazeMemory::bytes(size);
+    const MazeMemory its{reinterpret_cast<MazeMemory::Head*>(bytes),
+                         reinterpret_cast<uint16_t*>(bytes + sizeof(MazeMemory::Head)), size};
+    const Sight sight{view + i * side * side, side};
+    const bool begins = its.head->steps > 0 && trial_start && trial_start[i];
+    const MazeAgentRow row{kind, sight, its, depth, region, maze_key(seed, static_cast<uint64_t>(i)), begins, relayout};
+    action[i] = row.act(scratch);
   }
 };
 

@@ -141,7 +141,8 @@ struct Maze {
       int32_t far = 0;  // the queue is in the order of distance: the far cells are its last
       while (far < search.reached && search.distance[search.queue[search.reached - 1 - far]] >= c.min_distance) ++far;
       if (far == 0) continue;
-      const int32_t start = search.queue[search.reached - 1 - static_cast<int32_t>(rng.below(static_cast<uint32_t>(far)))];
+      const int32_t start =
+          search.queue[search.reached - 1 - static_cast<int32_t>(rng.below(static_cast<uint32_t>(far)))];
       set_places(s, search.board.row_of(start), search.board.col_of(start), static_cast<int>(goal) / c.size,
                  static_cast<int>(goal) % c.size);
       return;

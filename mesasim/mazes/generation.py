@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from mesasim import _core
+from mesasim.buffers import address
 from mesasim.devices import check_device
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
 from mesasim.mazes.machine import integer, machine
@@ -57,5 +58,5 @@ def generate(
     where = machine(on, num_threads)
     for begin in range(0, max(count, 1), portion):  # once even for none: bad options are refused all the same
         part = packed[begin : begin + portion]
-        _core.generate_mazes(algorithm, options, rows, cols, seed, first + begin, len(part), part.data_ptr(), where)
+        _core.generate_mazes(algorithm, options, rows, cols, seed, first + begin, len(part), address(part), where)
     return Mazes(packed, cols, origin={"algorithm": algorithm, "options": options, "seed": seed, "first": first})
