@@ -37,6 +37,7 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/mesasim bench step
+	$(BIN)/mesasim bench mazes
 
 clean:
 	rm -rf $(VENV) build dist

@@ -9,18 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
-from rich.table import Table
 
 import mesasim
 from mesasim import _core, baselines
 from mesasim.agents import NETWORKS
-from mesasim.bench import bench_step
+from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
-from mesasim.progress import bars, console, training_bar
+from mesasim.progress import bars, console, print_table, training_bar
 from mesasim.report import PAGE, write_report
 from mesasim.results import below_optimum, summarize, write_summary, write_table
 from mesasim.runs import provenance
@@ -50,20 +49,20 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
         return
     if world is not None:
         spec = load_spec(world)
-        _print_table(f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec))
-        _print_table("Fields", ("field", "kind", "dtype", "shape", "meaning"), world_rows(spec))
+        print_table(f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec))
+        print_table("Fields", ("field", "kind", "dtype", "shape", "meaning"), world_rows(spec))
         console.print("Actions: " + ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions)))
         return
-    _print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
-    _print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
+    print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
+    print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
     references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
     references += [("Maze-v0", name, f"{r.nature}: {r.what}") for name, r in baselines.MAZE_REFERENCES.items()]
-    _print_table("Reference agents", ("world", "agent", "nature"), references)
-    _print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
+    print_table("Reference agents", ("world", "agent", "nature"), references)
+    print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
     rows = list(devices().items())
     if missing_cuda():
         rows.append(("(no cuda)", missing_cuda()))
-    _print_table("Devices", ("device", "what"), rows)
+    print_table("Devices", ("device", "what"), rows)
 
 
 def train(
@@ -133,57 +132,9 @@ def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | 
     console.print(f"Report: {write_report(list(runs), out or runs[0] / PAGE)}")
 
 
-def bench(
-    what: Annotated[Literal["step"], tyro.conf.Positional], world: str | None = None, option: OptionTexts = (),
-    num_envs: tuple[int, ...] = (4096,), num_threads: tuple[int, ...] = (1,), device: str = "cpu", seconds: float = 0.5,
-    rounds: int = 5, history: bool = False, oracle: bool = False, max_episode_steps: int | None = None, json: bool = False,
-) -> None:  # fmt: skip
-    """Measure speed: `bench step` counts steps a second through the Python call, autoreset on, random actions.
-
-    Args:
-        what: step.
-        world: a world's id; default: every world.
-        num_envs: slots; several values give a curve.
-        num_threads: threads; several values are measured in turn, round by round.
-        device: cpu or cuda[:i].
-        seconds: of each round.
-        rounds: whose median is given.
-        history: with the engine's history fields.
-        oracle: with the oracle's fields.
-        max_episode_steps: truncate episodes after so many steps; default: the world's.
-        json: one JSON object a row instead of a table.
-    """
-    if option and world is None:
-        raise ValueError("option: got options without a world, allowed: --world ID with them")
-    worlds = {w: {} for w in _core.world_ids()} if world is None else {world_id(world): parse_options(world, option)}
-    rows = bench_step(
-        worlds, list(num_envs), list(num_threads), device=device, seconds=seconds, rounds=rounds, history=history,
-        oracle=oracle, max_episode_steps=max_episode_steps,
-    )  # fmt: skip
-    if json:
-        for row in rows:
-            print(_json(row))
-        return
-    head = (
-        "world",
-        "options",
-        "slots",
-        "threads",
-        "million steps/s",
-        "per CPU s",
-        "ns/step",
-        "bytes/step",
-        "bytes/slot",
-    )
-    cells = [
-        (
-            r["world"], " ".join(f"{k}={v}" for k, v in r["options"].items()), f"{r['num_envs']:,}", r["num_threads"],
-            f"{r['steps_per_second'] / 1e6:.1f}", f"{r['steps_per_cpu_second'] / 1e6:.1f}",
-            f"{r['nanoseconds_per_step']:.1f}", r["bytes_per_step"], r["bytes_per_slot"],
-        )
-        for r in rows
-    ]  # fmt: skip
-    _print_table(provenance()["machine"], head, cells)
+def bench() -> None:
+    """Measure speed. `mesasim bench --help` lists what can be measured."""
+    raise ValueError(f"bench: got nothing to measure, allowed: {', '.join(BENCHMARKS)}")
 
 
 def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_threads: int = 1) -> None:
@@ -245,15 +196,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }  # fmt: skip
 
 
-def _print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    for index, column in enumerate(head):
-        table.add_column(column, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
-
-
 def _print_summary(summary: dict) -> None:
     rows = sorted(summary["agents"], key=lambda row: -row["reward_mean"])
     head = ("agent", "nature", "reward", "± SE", "fraction", "below opt.", "± SE", "slope a step", "± SE")
@@ -267,12 +209,9 @@ def _print_summary(summary: dict) -> None:
         for row in rows
     ]  # fmt: skip
     title = f"{summary['experiment']}: floor {rows[0]['floor']:.3f}, ceiling {rows[0]['ceiling']:.3f} (* trained)"
-    _print_table(title, head, cells)
+    print_table(title, head, cells)
     for verdict in summary.get("verdicts", []):
         console.print(verdict)
-
-
-_json = json.dumps  # `bench` has a flag of that name
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -282,6 +221,10 @@ def main(arguments: list[str] | None = None) -> None:
         if given[:1] == ["run"]:
             commands = {name: _experiment_command(name, module) for name, module in experiments().items()}
             tyro.extras.subcommand_cli_from_dict(commands, prog="mesasim run", description=run.__doc__, args=given[1:])
+        elif given[:1] == ["bench"]:
+            tyro.extras.subcommand_cli_from_dict(
+                BENCHMARKS, prog="mesasim bench", description=bench.__doc__, args=given[1:]
+            )
         elif given[:1] == ["--version"]:
             print(mesasim.__version__)
         else:

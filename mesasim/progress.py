@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 console = Console()
 
@@ -37,3 +38,13 @@ def training_bar(
         progress.update(bar, completed=metrics["iteration"], detail=detail)
 
     return report
+
+
+def print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
+    """A table on the terminal; its first column is never folded."""
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for index, column in enumerate(head):
+        table.add_column(column, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)

@@ -1,0 +1,1 @@
+"""Benchmarks of the engine, each through the Python call its users make."""

@@ -1,0 +1,110 @@
+"""`mesasim bench WHAT`: a function a benchmark; its signature is its flags, its docstring its help."""
+
+# No `from __future__ import annotations`: tyro reads the annotations.
+from collections.abc import Callable
+from json import dumps
+from typing import Annotated
+
+import tyro
+
+from mesasim import _core
+from mesasim.bench.mazes import MODES, SIZES, bench_mazes
+from mesasim.bench.step import bench_step
+from mesasim.progress import print_table
+from mesasim.runs import provenance
+from mesasim.spec import parse_options, world_id
+
+OptionTexts = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the world; may be repeated"),
+]
+
+
+def step(
+    world: str | None = None, option: OptionTexts = (),
+    num_envs: tuple[int, ...] = (4096,), num_threads: tuple[int, ...] = (1,), device: str = "cpu", seconds: float = 0.5,
+    rounds: int = 5, history: bool = False, oracle: bool = False, max_episode_steps: int | None = None, json: bool = False,
+) -> None:  # fmt: skip
+    """Steps a second of worlds through the Python call, autoreset on, a new random action for every slot and step.
+
+    Args:
+        world: a world's id; default: every world.
+        num_envs: slots; several values give a curve.
+        num_threads: threads; several values are measured in turn, round by round.
+        device: cpu or cuda[:i].
+        seconds: of each round.
+        rounds: whose median is given.
+        history: with the engine's history fields.
+        oracle: with the oracle's fields.
+        max_episode_steps: truncate episodes after so many steps; default: the world's.
+        json: one JSON object a row instead of a table.
+    """
+    if option and world is None:
+        raise ValueError("option: got options without a world, allowed: --world ID with them")
+    worlds = {w: {} for w in _core.world_ids()} if world is None else {world_id(world): parse_options(world, option)}
+    rows = bench_step(
+        worlds, list(num_envs), list(num_threads), device=device, seconds=seconds, rounds=rounds, history=history,
+        oracle=oracle, max_episode_steps=max_episode_steps,
+    )  # fmt: skip
+    if json:
+        for row in rows:
+            print(dumps(row))
+        return
+    head = (
+        "world",
+        "options",
+        "slots",
+        "threads",
+        "million steps/s",
+        "per CPU s",
+        "ns/step",
+        "bytes/step",
+        "bytes/slot",
+    )
+    cells = [
+        (
+            r["world"], " ".join(f"{k}={v}" for k, v in r["options"].items()), f"{r['num_envs']:,}", r["num_threads"],
+            f"{r['steps_per_second'] / 1e6:.1f}", f"{r['steps_per_cpu_second'] / 1e6:.1f}",
+            f"{r['nanoseconds_per_step']:.1f}", r["bytes_per_step"], r["bytes_per_slot"],
+        )
+        for r in rows
+    ]  # fmt: skip
+    print_table(provenance()["machine"], head, cells)
+
+
+def mazes(
+    algorithm: tuple[str, ...] = (), size: tuple[int, ...] = SIZES, mode: tuple[str, ...] = MODES, count: int = 4096,
+    num_threads: tuple[int, ...] = (1,), device: str = "cpu", seconds: float = 0.3, rounds: int = 5, json: bool = False,
+) -> None:  # fmt: skip
+    """Mazes a second through the Python call, new mazes every call.
+
+    Args:
+        algorithm: names; default: every one.
+        size: cells a side.
+        mode: generate; distances (generate, then every cell's distance to a corner); solve (generate, then a shortest path
+            between two corners).
+        count: mazes a call.
+        num_threads: threads; several values are measured in turn, round by round.
+        device: cpu or cuda[:i].
+        seconds: of each round.
+        rounds: whose median is given.
+        json: one JSON object a row instead of a table.
+    """
+    rows = bench_mazes(
+        list(algorithm), list(size), list(mode), count, list(num_threads), device=device, seconds=seconds, rounds=rounds
+    )
+    if json:
+        for row in rows:
+            print(dumps(row))
+        return
+    sizes = sorted({row["size"] for row in rows})
+    lines: dict[tuple, dict[int, str]] = {}
+    for row in rows:
+        line = lines.setdefault((row["algorithm"], row["mode"], row["num_threads"]), {})
+        line[row["size"]] = f"{row['mazes_per_second'] / 1e3:,.1f} ({row['mazes_per_cpu_second'] / 1e3:,.1f})"
+    title = f"{provenance()['machine']}: thousand mazes a second (a CPU second), {count:,} a call, medians of {rounds}"
+    head = ("algorithm", "mode", "threads", *(f"{n}×{n}" for n in sizes))
+    print_table(title, head, [(*key, *(line.get(n, "") for n in sizes)) for key, line in lines.items()])
+
+
+BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes}
