@@ -19,8 +19,12 @@ MODES = ("generate", "distances", "solve")
 class MazeBenchmark:
     """One row of the table, measured a round at a time so that rows can be interleaved."""
 
-    def __init__(self, algorithm: str, size: int, mode: str, count: int, num_threads: int, device: str) -> None:
+    def __init__(
+        self, algorithm: str, size: int, mode: str, count: int, num_threads: int, device: str,
+        options: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.algorithm, self.size, self.mode, self.count = algorithm, size, mode, count
+        self.options = options or {}
         self.num_threads, self.device = num_threads, device
         self.first = 0
         self.wall: list[float] = []
@@ -30,7 +34,7 @@ class MazeBenchmark:
     def _call(self) -> None:
         made = generate(
             self.count, self.size, self.algorithm, seed=1, first=self.first, device=self.device,
-            num_threads=self.num_threads,
+            num_threads=self.num_threads, **self.options,
         )  # fmt: skip
         self.first += self.count
         last = self.size * self.size - 1
@@ -57,7 +61,7 @@ class MazeBenchmark:
     def row(self) -> dict[str, Any]:
         """Medians over rounds."""
         return {
-            "algorithm": self.algorithm, "size": self.size, "mode": self.mode, "count": self.count,
+            "algorithm": self.algorithm, "size": self.size, "mode": self.mode, "count": self.count, "options": self.options,
             "num_threads": self.num_threads, "device": self.device,
             "mazes_per_second": statistics.median(self.wall), "mazes_per_cpu_second": statistics.median(self.cpu),
             "rounds": len(self.wall), "mazes_per_second_range": [min(self.wall), max(self.wall)],
