@@ -1,5 +1,6 @@
-"""The signature of a world: a SHA-256 over fixed rollouts of its variants. Committed in tests/golden/signatures.json;
-every compiler, instruction set, thread count and device must reproduce it."""
+"""Signatures: a SHA-256 over fixed rollouts of a world's variants, and over fixed mazes of an algorithm with what is
+computed about them. Committed in tests/golden/signatures.json; every compiler, instruction set, thread count and device
+must reproduce them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mesasim import _core
+from mesasim import _core, mazes
 from mesasim.spec import load_spec
 from mesasim.vector import MesaVectorEnv
 
@@ -48,6 +49,24 @@ def world_signature(world: str, device: str = "cpu", num_threads: int = 1) -> st
     return hasher.hexdigest()
 
 
+MAZE_SIZES = ((2, 2), (5, 7), (16, 16), (33, 20), (3, 200), (64, 64))
+
+
+def maze_signature(algorithm: str, device: str = "cpu", num_threads: int = 1) -> str:
+    """Hex digest of 37 mazes a size, plain and braided, and of every cell's distance to the last."""
+    hasher = hashlib.sha256()
+    for size in MAZE_SIZES:
+        for options in ({}, {"braid": 0.3}):
+            made = mazes.generate(
+                SLOTS, size, algorithm, seed=SEED, first=5, device=device, num_threads=num_threads, **options
+            )
+            hasher.update(made.packed.cpu().numpy().tobytes())
+            distances = made.distances(size[0] * size[1] - 1, num_threads=num_threads)
+            hasher.update(distances.cpu().numpy().tobytes())
+    return hasher.hexdigest()
+
+
 def signatures(device: str = "cpu", num_threads: int = 1) -> dict[str, str]:
-    """World id → signature."""
-    return {world: world_signature(world, device, num_threads) for world in _core.world_ids()}
+    """World id → signature, and "mazes/ALGORITHM" → signature."""
+    found = {world: world_signature(world, device, num_threads) for world in _core.world_ids()}
+    return found | {f"mazes/{name}": maze_signature(name, device, num_threads) for name in mazes.algorithms()}

@@ -2,12 +2,31 @@
 // list; Python keywords, command line, tests of law and speed, and docs follow.
 #pragma once
 #include "braid.h"
+#include "by_rows.h"
 #include "depth_first.h"
+#include "growing_tree.h"
+#include "hunt_and_kill.h"
+#include "kruskal.h"
+#include "percolation.h"
+#include "prim.h"
+#include "recursive_division.h"
 #include "wilson.h"
 
 #define MESA_MAZE_ALGORITHMS(X) \
   X(DepthFirst)                 \
-  X(Wilson)
+  X(Wilson)                     \
+  X(AldousBroder)               \
+  X(Kruskal)                    \
+  X(PrimEdge)                   \
+  X(PrimCell)                   \
+  X(GrowingTree)                \
+  X(RecursiveDivision)          \
+  X(HuntAndKill)                \
+  X(BinaryTree)                 \
+  X(Sidewinder)                 \
+  X(Eller)                      \
+  X(Percolation)                \
+  X(DepthFirstPercolation)
 
 namespace mesa {
 

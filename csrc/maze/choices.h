@@ -33,7 +33,7 @@ struct Words {
   int32_t used = 4 * kChunk;
   uint32_t word[4 * kChunk];
 
-  MESA_HD Words(const Key& k, Purpose p) : key(k), purpose(p) {}
+  MESA_HD Words(const Key& k, Purpose p, uint32_t first_block = 0) : key(k), purpose(p), next_block(first_block) {}
   MESA_HD uint32_t u32() {
     if (used == 4 * kChunk) refill();
     return word[used++];

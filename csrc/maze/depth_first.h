@@ -4,6 +4,7 @@
 #include "board.h"
 #include "choices.h"
 #include "layout.h"
+#include "start.h"
 
 namespace mesa {
 
@@ -70,18 +71,6 @@ struct DepthFirst {
     return plan;
   }
 
-  // Where a walk begins: block 0 of the layout's random numbers; the digits begin at block 1.
-  MESA_HD static int32_t start_of(const Layout& layout, const Key& key) {
-    const Block block = key.block(Purpose::kLayout, 0);
-    const auto draw = [&](int k, int32_t n) {
-      const uint64_t word = uint64_t{block.word[2 * k]} << 32 | block.word[2 * k + 1];
-      return static_cast<int32_t>(multiply_wide(word, static_cast<uint64_t>(n)).high);
-    };
-    const int32_t r = layout.start_row < 0 ? draw(0, layout.rows) : layout.start_row;
-    const int32_t c = layout.start_col < 0 ? draw(1, layout.cols) : layout.start_col;
-    return (r + 1) * (layout.cols + 1) + c + 1;
-  }
-
   MESA_HD static void strike_off(uint8_t* cell, int64_t up) {
     cell[-up] &= static_cast<uint8_t>(~4u);
     cell[1] &= static_cast<uint8_t>(~8u);
@@ -129,9 +118,9 @@ struct DepthFirst {
     MESA_HD void begin(const Layout& layout, const Plan& plan, const Key& key) {
       memcpy(cell, plan.clean, static_cast<size_t>(board_bytes(layout.rows, layout.cols)));
       digits.next = digits.end - kDigitBlocks * 16;
-      digits.next_block = 1;
+      digits.next_block = kAfterStart;
       digits.draw(key);
-      at = static_cast<uint32_t>(start_of(layout, key));
+      at = static_cast<uint32_t>(start_cell(layout, key));
       strike_off(cell + at, up);
       stack[0] = at;  // never gone back to: the walk is over before
       top = stack + 1;

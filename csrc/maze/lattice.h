@@ -54,4 +54,16 @@ struct Lattice {
   }
 };
 
+// Closes what would lead out of the lattice, and clears bits of no cell.
+MESA_HD void keep_inside(const Lattice& maze) {
+  const int64_t row_bytes = Lattice::row_bytes_of(maze.cols);
+  memset(maze.row(0, maze.rows - 1), 0, static_cast<size_t>(row_bytes));
+  const int used = (maze.cols - 1) & 7;  // the last column's bit
+  for (int r = 0; r < maze.rows; ++r) {
+    uint8_t &down = maze.row(0, r)[row_bytes - 1], &right = maze.row(1, r)[row_bytes - 1];
+    down = static_cast<uint8_t>(down & ((2u << used) - 1));
+    right = static_cast<uint8_t>(right & ((1u << used) - 1));
+  }
+}
+
 }  // namespace mesa

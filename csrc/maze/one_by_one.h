@@ -4,6 +4,7 @@
 #include "board.h"
 #include "choices.h"
 #include "layout.h"
+#include "start.h"
 
 namespace mesa {
 
