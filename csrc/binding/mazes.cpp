@@ -5,6 +5,7 @@
 
 #include "../backends/maze_backend.h"
 #include "../maze/jobs.h"
+#include "../worlds/maze.h"
 #include "options.h"
 #include "parts.h"
 
@@ -73,6 +74,20 @@ void run(const Job& job, int64_t count, const Machine& machine) {
   run_job(job, count, machine);
 }
 
+using Addresses = std::vector<uintptr_t>;
+
+// A job about packed mazes: `fill` gives it its other arrays.
+template <class Job, class Fill>
+void about(py::module_& m, const char* name, const Fill& fill) {
+  m.def(name, [fill](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, const Addresses& arrays,
+                     const Machine& machine) {
+    Job job;
+    job.mazes = packed(bits, rows, cols);
+    fill(job, arrays);
+    run(job, count, machine);
+  });
+}
+
 }  // namespace
 
 void bind_mazes(py::module_& m) {
@@ -82,6 +97,13 @@ void bind_mazes(py::module_& m) {
            }),
            py::kw_only(), py::arg("num_threads") = 1, py::arg("cuda_device") = -1, py::arg("stream") = 0);
   m.attr("MAX_MAZE_SIDE") = kMaxMazeSide;
+  m.attr("WORLD_SCRATCH_BYTES") = Maze::kScratchBytes;
+  m.def(
+      "maze_scratch_bytes",
+      [](const std::string& algorithm, int32_t rows, int32_t cols) {
+        return layout_scratch_bytes(read_layout(algorithm, rows, cols, {}));
+      },
+      py::arg("algorithm"), py::arg("rows"), py::arg("cols"), "Bytes the algorithm works in for one maze.");
   m.def(
       "maze_algorithms",
       [] {
@@ -99,10 +121,72 @@ void bind_mazes(py::module_& m) {
       },
       py::arg("algorithm"), py::arg("options"), py::arg("rows"), py::arg("cols"), py::arg("seed"), py::arg("first"),
       py::arg("count"), py::arg("bits"), py::arg("machine"));
-  m.def("maze_distances", [](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, uintptr_t goal,
-                             uintptr_t distance, const Machine& machine) {
-    run(MazeDistances{{}, packed(bits, rows, cols), pointer<int32_t>(goal), pointer<int32_t>(distance)}, count,
-        machine);
+  // What is asked about mazes: the addresses of the arrays a job names, in its order.
+  about<MazeDistances>(m, "maze_distances", [](auto& job, const Addresses& arrays) {
+    job.goal = pointer<const int32_t>(arrays.at(0));
+    job.distance = pointer<int32_t>(arrays.at(1));
+  });
+  about<MazeActions>(m, "maze_actions", [](auto& job, const Addresses& arrays) {
+    job.goal = pointer<const int32_t>(arrays.at(0));
+    job.mask = pointer<uint8_t>(arrays.at(1));
+  });
+  about<MazeSolutions>(m, "maze_solutions", [](auto& job, const Addresses& arrays) {
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.goal = pointer<const int32_t>(arrays.at(1));
+    job.length = pointer<int32_t>(arrays.at(2));
+    job.unique = pointer<uint8_t>(arrays.at(3));
+    job.moves = pointer<uint8_t>(arrays.at(4));
+  });
+  about<MazeOnlyPaths>(m, "maze_only_paths", [](auto& job, const Addresses& arrays) {
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.length = pointer<const int32_t>(arrays.at(1));
+    job.moves = pointer<uint8_t>(arrays.at(2));
+    job.only = pointer<uint8_t>(arrays.at(3));
+  });
+  about<MazeComponents>(m, "maze_components", [](auto& job, const Addresses& arrays) {
+    job.label = pointer<int32_t>(arrays.at(0));
+    job.parts = pointer<int32_t>(arrays.at(1));
+  });
+  about<MazeDegrees>(m, "maze_degrees",
+                     [](auto& job, const Addresses& arrays) { job.degree = pointer<uint8_t>(arrays.at(0)); });
+  about<MazeDeadEndFilling>(m, "maze_dead_end_filling", [](auto& job, const Addresses& arrays) {
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.goal = pointer<const int32_t>(arrays.at(1));
+    job.left = pointer<uint8_t>(arrays.at(2));
+  });
+  about<MazeDecisionSquares>(m, "maze_decision_squares", [](auto& job, const Addresses& arrays) {
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.goal_a = pointer<const int32_t>(arrays.at(1));
+    job.goal_b = pointer<const int32_t>(arrays.at(2));
+    job.square = pointer<int32_t>(arrays.at(3));
+  });
+  about<MazeLookahead>(m, "maze_lookahead", [](auto& job, const Addresses& arrays) {
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.goal = pointer<const int32_t>(arrays.at(1));
+    job.depth = pointer<int32_t>(arrays.at(2));
+  });
+  m.def("maze_paths", [](int32_t rows, int32_t cols, int64_t count, const Addresses& arrays, const Machine& machine) {
+    MazePaths job;
+    job.rows = rows;
+    job.cols = cols;
+    job.start = pointer<const int32_t>(arrays.at(0));
+    job.length = pointer<const int32_t>(arrays.at(1));
+    job.moves = pointer<uint8_t>(arrays.at(2));
+    job.offset = pointer<const int64_t>(arrays.at(3));
+    job.cell = pointer<int32_t>(arrays.at(4));
+    run(job, count, machine);
+  });
+  m.def("maze_endpoints", [](uintptr_t bits, int32_t rows, int32_t cols, int64_t count, bool dead_ends, bool not_equal,
+                             int32_t min_distance, int32_t max_distance, uint64_t seed, uint64_t first,
+                             const Addresses& arrays, const Machine& machine) {
+    MazeEndpoints job;
+    job.mazes = packed(bits, rows, cols);
+    job.rule = {dead_ends, not_equal, min_distance, max_distance};
+    job.seed = seed;
+    job.first = first;
+    job.start = pointer<int32_t>(arrays.at(0));
+    job.goal = pointer<int32_t>(arrays.at(1));
+    run(job, count, machine);
   });
   m.def("maze_agent_memory_bytes", &MazeMemory::bytes, py::arg("size"), "Bytes one slot's reference agent keeps.");
   m.def(

@@ -62,23 +62,4 @@ MESA_HD void pack(const Board& board, int shift, const Lattice& maze) {
   }
 }
 
-// Every cell's exits (bit d: one can go in direction d); the frame is 0.
-MESA_HD void unpack(const Lattice& maze, const Board& board) {
-  board.clear(0);
-  for (int r = 0; r < maze.rows; ++r) {
-    const uint8_t *down = maze.row(0, r), *right = maze.row(1, r);
-    for (int c = 0; c < maze.cols; c += 8) {
-      uint8_t* at = board.cell + board.index(r, c);
-      const uint64_t joins_right = spread_to_bytes(right[c >> 3]), joins_down = spread_to_bytes(down[c >> 3]);
-      // Bits of no cell are 0, so what spills over a row's end changes nothing.
-      uint64_t word = load_bytes(at) | joins_right << 1 | joins_down << 2;
-      memcpy(at, &word, 8);
-      word = load_bytes(at + 1) | joins_right << 3;
-      memcpy(at + 1, &word, 8);
-      word = load_bytes(at + board.stride()) | joins_down;
-      memcpy(at + board.stride(), &word, 8);
-    }
-  }
-}
-
 }  // namespace mesa

@@ -4,11 +4,22 @@
 #pragma once
 #include "agents.h"
 #include "algorithms.h"
-#include "distance.h"
+#include "endpoints.h"
+#include "structure.h"
 
 #define MESA_MAZE_JOBS(X) \
   X(GenerateMazes)        \
   X(MazeDistances)        \
+  X(MazeActions)          \
+  X(MazeSolutions)        \
+  X(MazeOnlyPaths)        \
+  X(MazePaths)            \
+  X(MazeComponents)       \
+  X(MazeDegrees)          \
+  X(MazeDeadEndFilling)   \
+  X(MazeDecisionSquares)  \
+  X(MazeLookahead)        \
+  X(MazeEndpoints)        \
   X(MazeAgentsAct)
 
 namespace mesa {
@@ -64,9 +75,122 @@ struct MazeDistances : MazeByMaze<MazeDistances> {
 
   MESA_HD int64_t scratch_bytes(int) const { return BreadthFirst::scratch_bytes(mazes.rows, mazes.cols); }
   MESA_HD void one(int64_t i, Scratch scratch) const {
+    BreadthFirst(mazes[i], scratch).distances(goal[i], distance + i * mazes.cells());
+  }
+};
+
+// A job about mazes [count, 2, rows, row_bytes], in whose scratch a search and a number for every cell (or two) fit.
+struct AboutMazes {
+  PackedMazes mazes;
+  MESA_HD int64_t scratch_bytes(int) const {
+    return BreadthFirst::scratch_bytes(mazes.rows, mazes.cols) + 2 * Scratch::bytes_for<int32_t>(mazes.cells());
+  }
+};
+
+// Which actions shorten the way to goal[i], a bit a direction: uint8 [count, rows, cols].
+struct MazeActions : AboutMazes, MazeByMaze<MazeActions> {
+  const int32_t* goal;
+  uint8_t* mask;
+  MESA_HD void one(int64_t i, Scratch scratch) const {
     BreadthFirst search(mazes[i], scratch);
-    search.flood(goal[i]);
-    search.write_distances(distance + i * mazes.cells());
+    int32_t* distance = scratch.take<int32_t>(mazes.cells());
+    search.distances(goal[i], distance);
+    uint8_t* out = mask + i * mazes.cells();
+    for (int32_t cell = 0; cell < search.exits.cells(); ++cell)
+      out[cell] = static_cast<uint8_t>(distance[cell] < 0 ? 0 : shortening(search.exits, distance, cell));
+  }
+};
+
+// The canonical shortest path from start[i] to goal[i]: its length, whether it is the only shortest one, its moves.
+struct MazeSolutions : AboutMazes, MazeByMaze<MazeSolutions> {
+  const int32_t *start, *goal;
+  int32_t* length;
+  uint8_t* unique;
+  uint8_t* moves;  // [count, PackedMoves::bytes_of(cells)]
+  MESA_HD PackedMoves moves_of(int64_t i) const { return {moves + i * PackedMoves::bytes_of(mazes.cells())}; }
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const Solved solved = shortest_path(mazes[i], start[i], goal[i], moves_of(i), scratch);
+    length[i] = solved.length;
+    unique[i] = solved.unique;
+  }
+};
+
+// Whether solution i is the only simple path.
+struct MazeOnlyPaths : AboutMazes, MazeByMaze<MazeOnlyPaths> {
+  const int32_t *start, *length;
+  uint8_t *moves, *only;
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const PackedMoves its{moves + i * PackedMoves::bytes_of(mazes.cells())};
+    only[i] = is_only_path(mazes[i], start[i], length[i], its, scratch);
+  }
+};
+
+// The cells of solution i, from cell[offset[i]].
+struct MazePaths : MazeByMaze<MazePaths> {
+  int32_t rows, cols;
+  const int32_t *start, *length;
+  uint8_t* moves;
+  const int64_t* offset;
+  int32_t* cell;
+  MESA_HD int64_t scratch_bytes(int) const { return 0; }
+  MESA_HD void one(int64_t i, Scratch) const {
+    const PackedMoves its{moves + i * PackedMoves::bytes_of(int64_t{rows} * cols)};
+    int32_t at = start[i], *out = cell + offset[i];
+    for (int32_t k = 0; k <= length[i]; ++k) {
+      out[k] = at;
+      if (k == length[i]) return;
+      at += row_step(its.at(k)) * cols + col_step(its.at(k));
+    }
+  }
+};
+
+struct MazeComponents : AboutMazes, MazeByMaze<MazeComponents> {
+  int32_t *label, *parts;  // [count, rows, cols], [count]
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    parts[i] = components(mazes[i], label + i * mazes.cells(), scratch);
+  }
+};
+
+struct MazeDegrees : AboutMazes, MazeByMaze<MazeDegrees> {
+  uint8_t* degree;  // [count, rows, cols]
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const Exits exits(mazes[i], scratch);
+    uint8_t* out = degree + i * mazes.cells();
+    for (int32_t cell = 0; cell < exits.cells(); ++cell) out[cell] = static_cast<uint8_t>(count_exits(exits, cell));
+  }
+};
+
+struct MazeDeadEndFilling : AboutMazes, MazeByMaze<MazeDeadEndFilling> {
+  const int32_t *start, *goal;
+  uint8_t* left;  // [count, rows, cols]
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    fill_dead_ends(mazes[i], start[i], goal[i], left + i * mazes.cells(), scratch);
+  }
+};
+
+struct MazeDecisionSquares : AboutMazes, MazeByMaze<MazeDecisionSquares> {
+  const int32_t *start, *goal_a, *goal_b;
+  int32_t* square;
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    square[i] = decision_square(mazes[i], start[i], goal_a[i], goal_b[i], scratch);
+  }
+};
+
+struct MazeLookahead : AboutMazes, MazeByMaze<MazeLookahead> {
+  const int32_t *start, *goal;
+  int32_t* depth;
+  MESA_HD void one(int64_t i, Scratch scratch) const { depth[i] = lookahead(mazes[i], start[i], goal[i], scratch); }
+};
+
+struct MazeEndpoints : AboutMazes, MazeByMaze<MazeEndpoints> {
+  EndpointRule rule;
+  uint64_t seed, first;
+  int32_t *start, *goal;  // given where not negative; then what was found, -1 where there is nothing
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const Key key = maze_key(seed, first + static_cast<uint64_t>(i));
+    const Endpoints found = place_endpoints(mazes[i], rule, start[i], goal[i], key, scratch);
+    start[i] = found.start;
+    goal[i] = found.goal;
   }
 };
 

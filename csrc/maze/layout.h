@@ -54,6 +54,9 @@ inline void check_layout(const Layout& l) {
     throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) + ", allowed: -1 to " +
                                 std::to_string(side - 1) + " with " + of + "=" + std::to_string(side));
   };
+  if (l.accessible_cells > l.rows * l.cols)
+    throw std::invalid_argument("accessible_cells: got " + std::to_string(l.accessible_cells) + ", allowed: 0 to " +
+                                std::to_string(l.rows * l.cols));
   inside("start_row", l.start_row, l.rows, "rows");
   inside("start_col", l.start_col, l.cols, "cols");
 }

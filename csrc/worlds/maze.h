@@ -7,13 +7,13 @@
 #include "../core/batch.h"
 #include "../core/spec.h"
 #include "../maze/algorithms.h"
-#include "../maze/distance.h"
+#include "../maze/breadth_first.h"
 
 namespace mesa {
 
 struct Maze {
   static constexpr const char* kId = "Maze-v0";
-  static constexpr int kScratchBytes = 65536;
+  static constexpr int kScratchBytes = 72 * 1024;
   static constexpr int kMaxSide = 64;  // cells; a slot holds its maze's picture
   enum TileKind : uint8_t { kWall = 0, kFloor = 1, kGoal = 2, kAgent = 3 };
 
@@ -137,14 +137,15 @@ struct Maze {
       const uint32_t goal = rng.below(cells);
       Scratch rest = scratch;
       BreadthFirst search(maze, rest);
-      search.flood(static_cast<int32_t>(goal));
-      int32_t far = 0;  // the queue is in the order of distance: the far cells are its last
-      while (far < search.reached && search.distance[search.queue[search.reached - 1 - far]] >= c.min_distance) ++far;
-      if (far == 0) continue;
-      const int32_t start =
-          search.queue[search.reached - 1 - static_cast<int32_t>(rng.below(static_cast<uint32_t>(far)))];
-      set_places(s, search.board.row_of(start), search.board.col_of(start), static_cast<int>(goal) / c.size,
-                 static_cast<int>(goal) % c.size);
+      int32_t near = 0;  // the queue is in the order of distance: the far cells are its last
+      search.flood(static_cast<int32_t>(goal), [&](int32_t, int32_t distance) {
+        near += distance < c.min_distance;
+        return true;
+      });
+      if (near == search.reached) continue;
+      const uint32_t far = static_cast<uint32_t>(search.reached - near);
+      const int32_t start = search.queue[near + static_cast<int32_t>(rng.below(far))];
+      set_places(s, start / c.size, start % c.size, static_cast<int>(goal) / c.size, static_cast<int>(goal) % c.size);
       return;
     }
   }
@@ -166,11 +167,11 @@ struct Maze {
     place(c, s, maze, key, scratch);
     paint(c, s, maze);
     if (!c.oracle) return;
-    BreadthFirst search(maze, scratch);
-    search.flood(s.goal_row * c.size + s.goal_col);
     uint16_t* distance = distances(c, s);
-    for (int cell = 0; cell < c.size * c.size; ++cell)
-      distance[cell] = static_cast<uint16_t>(search.distance[search.board.index(cell / c.size, cell % c.size)]);
+    BreadthFirst(maze, scratch).flood(s.goal_row * c.size + s.goal_col, [&](int32_t cell, int32_t steps) {
+      distance[cell] = static_cast<uint16_t>(steps);
+      return true;
+    });
   }
 
   MESA_HD static bool can_go(const Config& c, const State& s, int direction) {

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.mazes import endpoints as _endpoints
+from mesasim.mazes import solving, structure
 from mesasim.mazes.machine import integer
 
 MIN_SIDE, MAX_SIDE = 2, _core.MAX_MAZE_SIDE
@@ -63,3 +66,111 @@ class Mazes:
         convention)."""
         bits = self.packed[..., None] & BIT.to(self.device)
         return (bits != 0).flatten(-2)[..., : self.cols]
+
+    @classmethod
+    def from_connections(cls, connections: Any) -> Mazes:
+        """Mazes from bool [count, 2, rows, cols] (tensor or array): [:, 0] open to the cell below, [:, 1] to the right.
+
+        Raises ValueError for a shape that is no batch of mazes of 2 to 256 cells a side, or a connection that leaves the
+        lattice; TypeError for another dtype.
+        """
+        given = torch.as_tensor(connections)
+        if given.dtype != torch.bool:
+            raise TypeError(f"connections: got dtype {given.dtype}, allowed: torch.bool")
+        if given.dim() != 4 or given.shape[1] != 2:
+            raise ValueError(f"connections: got shape {tuple(given.shape)}, allowed: (count, 2, rows, cols)")
+        _, cols = check_size(tuple(given.shape[2:]))
+        leaving = given[:, 0, -1].any(1) | given[:, 1, :, -1].any(1)
+        if leaving.any():
+            raise ValueError(f"connections: got one that leaves the lattice in maze {int(leaving.nonzero()[0])}")
+        spread = torch.nn.functional.pad(given, (0, -cols % 8)).unflatten(-1, (-1, 8))
+        return cls((spread * BIT.to(given.device)).sum(-1, dtype=torch.uint8), cols)
+
+    def __getitem__(self, which: Any) -> Mazes:
+        """Some of the mazes: a slice, or a tensor, array or list of indices or bool."""
+        if isinstance(which, slice):
+            return Mazes(self.packed[which].contiguous(), self.cols)
+        if isinstance(which, (int, np.integer)):
+            raise TypeError(
+                f"index: got {which}, allowed: a slice or a tensor; mazes[{which}:{which + 1}] is a batch of one"
+            )
+        return Mazes(self.packed[torch.as_tensor(which, device=self.device)].contiguous(), self.cols)
+
+    # Exact solutions
+
+    def distances(self, goal: Any, *, num_threads: int | None = None) -> Tensor:
+        """int32 [count, rows, cols]: steps from each cell to the goal, -1 where there is no way.
+
+        `goal`, here and below: a cell number or a pair (row, col) for all mazes, or an integer tensor, [count] of cell
+        numbers or [count, 2] of rows and columns. ValueError or TypeError names what is not a cell, and in which maze.
+        """
+        return solving.distances(self, goal, num_threads)
+
+    def optimal_actions(self, goal: Any, *, num_threads: int | None = None) -> Tensor:
+        """uint8 [count, rows, cols]: bit d is set if going in direction d shortens the way to the goal; several on loopy
+        mazes, none at the goal or where there is no way."""
+        return solving.optimal_actions(self, goal, num_threads)
+
+    def solve(
+        self, start: Any, goal: Any, *, on_impossible: str = "error", num_threads: int | None = None
+    ) -> solving.Solutions:
+        """A shortest path in each maze, its length, whether it is unique. Where there is no way: ValueError that says for
+        which mazes, or with on_impossible="mask" a length of -1."""
+        return solving.solve(self, start, goal, on_impossible, num_threads)
+
+    def endpoints(
+        self, *, seed: int = 0, first: int = 0, rule: str = "uniform", start: Any = None, goal: Any = None,
+        min_distance: int = 0, max_distance: int | None = None, not_equal: bool = True, on_impossible: str = "error",
+        num_threads: int | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """(start, goal), int32 [count] of cell numbers, always joined by a path.
+
+        The goal is uniform over the cells for which the rules allow a start, the start uniform over those; maze i's
+        draws are keyed by (seed, first + i).
+
+        Args:
+            rule: "uniform" over cells, or over "dead_ends".
+            start, goal: given cells, taken as they are.
+            min_distance, max_distance: steps from start to goal.
+            not_equal: whether start and goal must differ.
+            on_impossible: "error" raises ValueError that says for which mazes no pair keeps the rules; "mask" gives -1.
+        """
+        return _endpoints.endpoints(
+            self, seed=seed, first=first, rule=rule, start=start, goal=goal, min_distance=min_distance,
+            max_distance=max_distance, not_equal=not_equal, on_impossible=on_impossible, num_threads=num_threads,
+        )  # fmt: skip
+
+    # Structure
+
+    def components(self, *, num_threads: int | None = None) -> tuple[Tensor, Tensor]:
+        """(label, parts): int32 [count, rows, cols], each cell's component, numbered in the order of their first cells;
+        int32 [count], how many there are."""
+        return structure.components(self, num_threads)
+
+    def degrees(self, *, num_threads: int | None = None) -> Tensor:
+        """uint8 [count, rows, cols]: each cell's exits."""
+        return structure.degrees(self, num_threads)
+
+    def dead_ends(self, *, num_threads: int | None = None) -> Tensor:
+        """bool [count, rows, cols]: cells with one exit."""
+        return self.degrees(num_threads=num_threads) == 1
+
+    def forks(self, *, num_threads: int | None = None) -> Tensor:
+        """bool [count, rows, cols]: cells with three exits or four."""
+        return self.degrees(num_threads=num_threads) >= 3
+
+    def dead_end_filling(self, start: Any, goal: Any, *, num_threads: int | None = None) -> Tensor:
+        """bool [count, rows, cols]: cells left when those with at most one exit to a cell left, start and goal apart, are
+        filled again and again. In a tree, the path."""
+        return structure.dead_end_filling(self, start, goal, num_threads)
+
+    def decision_square(self, start: Any, goal_a: Any, goal_b: Any, *, num_threads: int | None = None) -> Tensor:
+        """int32 [count]: the last common cell of the paths (`solve`) from start to two goals; -1 if one cannot be reached.
+        (Mini et al. 2023, 2310.08043.)"""
+        return structure.decision_square(self, start, goal_a, goal_b, num_threads)
+
+    def lookahead(self, start: Any, goal: Any, *, num_threads: int | None = None) -> Tensor:
+        """int32 [count]: how deep a breadth-first search from the start must go to commit to a right first step: min(path
+        length, depth of the deepest cell no shortest way to which begins with a right step); 0 at the goal or where every
+        step is right, -1 where there is no way. (After Saparov et al. 2024, 2412.04703.)"""
+        return structure.lookahead(self, start, goal, num_threads)

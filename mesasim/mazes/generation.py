@@ -11,9 +11,7 @@ from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
-from mesasim.mazes.machine import integer, machine
-
-CELLS_A_CALL = 1 << 26  # so that an interrupt is heard within a second or so
+from mesasim.mazes.machine import integer, machine, portions
 
 
 def algorithms() -> dict[str, tuple[str, list[_core.Option]]]:
@@ -54,9 +52,8 @@ def generate(
     first = integer("first", first, 0, 2**63 - 1 - count)
     on = check_device(device)
     packed = torch.empty((count, 2, rows, row_bytes(cols)), dtype=torch.uint8, device=on)
-    portion = max(1, CELLS_A_CALL // (rows * cols))
     where = machine(on, num_threads)
-    for begin in range(0, max(count, 1), portion):  # once even for none: bad options are refused all the same
-        part = packed[begin : begin + portion]
+    for begin, end in portions(count, rows * cols):  # once even for none: bad options are refused all the same
+        part = packed[begin:end]
         _core.generate_mazes(algorithm, options, rows, cols, seed, first + begin, len(part), address(part), where)
     return Mazes(packed, cols, origin={"algorithm": algorithm, "options": options, "seed": seed, "first": first})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mesasim import _core
 from mesasim.devices import check_device, usable_cores
 
 MAX_THREADS = 1024
+CELLS_A_CALL = 1 << 25
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -38,3 +40,10 @@ def machine(device: str | torch.device, num_threads: int | None = None) -> _core
         return _core.Machine(num_threads=threads(num_threads))
     stream = torch.cuda.current_stream(checked).cuda_stream
     return _core.Machine(cuda_device=checked.index, stream=stream)
+
+
+def portions(count: int, cells: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of calls that each take about a second at most, so that an interrupt is heard; one, empty, for none."""
+    step = max(1, CELLS_A_CALL // cells)
+    for begin in range(0, max(count, 1), step):
+        yield begin, min(count, begin + step)

@@ -201,7 +201,9 @@ def hunt_and_kill(grid):
         for cell in grid.cells:  # in row order
             taken = [other for other in grid.beside[cell] if other in visited]
             if cell not in visited and taken:
-                return [(share, (cell, visited | {cell}, maze | grid.bit(other, cell))) for share, other in evenly(taken)]
+                return [
+                    (share, (cell, visited | {cell}, maze | grid.bit(other, cell))) for share, other in evenly(taken)
+                ]
         return maze
 
     return exhaust({(s, frozenset([s]), 0): Fraction(1, len(grid.cells)) for s in grid.cells}, follow)
@@ -283,9 +285,7 @@ def eller(grid):
         joined = across(r, maze)
         if r + 1 == grid.rows:
             return [(share, (r + 1, after)) for share, after in joined]
-        return [
-            (share * other, (r + 1, below)) for share, after in joined for other, below in down(r, after)
-        ]
+        return [(share * other, (r + 1, below)) for share, after in joined for other, below in down(r, after)]
 
     return exhaust({(0, 0): ONE}, follow)
 

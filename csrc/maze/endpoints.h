@@ -1,0 +1,58 @@
+// Start and goal of a maze by rule.
+#pragma once
+#include "structure.h"
+
+namespace mesa {
+
+struct EndpointRule {
+  bool dead_ends = false;  // both ends are cells with one exit
+  bool not_equal = true;
+  int32_t min_distance = 0, max_distance = INT32_MAX;  // steps from start to goal
+};
+
+struct Endpoints {
+  int32_t start, goal;  // -1, -1: the rule cannot be kept
+};
+
+// The goal is uniform over the cells that have a start the rule allows, the start uniform over those it allows with
+// that goal; both are joined. A given start or goal (not -1) is taken as it is. Goals are tried in random order without
+// repeating, so that a rule that cannot be kept is found out.
+MESA_HD Endpoints place_endpoints(const Lattice& maze, const EndpointRule& rule, int32_t given_start,
+                                  int32_t given_goal, const Key& key, Scratch scratch) {
+  constexpr uint32_t kFits = 0x40;  // a start the rule allows with the goal that is tried
+  BreadthFirst search(maze, scratch);
+  uint16_t* candidate = scratch.take<uint16_t>(maze.cells());
+  const auto allowed = [&](int32_t cell) { return !rule.dead_ends || count_exits(search.exits, cell) == 1; };
+  uint32_t candidates = 0;
+  if (given_goal >= 0) {
+    candidate[candidates++] = static_cast<uint16_t>(given_goal);
+  } else {
+    for (int32_t cell = 0; cell < search.exits.cells(); ++cell) {
+      candidate[candidates] = static_cast<uint16_t>(cell);
+      candidates += allowed(cell);
+    }
+  }
+  Words words(key, Purpose::kPlacement);
+  while (candidates > 0) {
+    const uint32_t k = candidates == 1 ? 0 : words.below(candidates);
+    const int32_t goal = candidate[k];
+    candidate[k] = candidate[--candidates];
+    uint32_t partners = 0;
+    search.flood(goal, [&](int32_t cell, int32_t steps) {
+      const bool fits = steps >= rule.min_distance && steps <= rule.max_distance && (cell != goal || !rule.not_equal) &&
+                        (given_start < 0 ? allowed(cell) : cell == given_start);
+      search.exits.of[cell] = static_cast<uint8_t>((search.exits.of[cell] & ~kFits) | (fits ? kFits : 0));
+      partners += fits;
+      return true;
+    });
+    if (partners > 0) {
+      uint32_t skip = partners == 1 ? 0 : words.below(partners);
+      for (const uint16_t* cell = search.queue;; ++cell)
+        if ((search.exits.of[*cell] & kFits) && skip-- == 0) return {*cell, goal};
+    }
+    search.forget();
+  }
+  return {-1, -1};
+}
+
+}  // namespace mesa
