@@ -1,5 +1,5 @@
-"""The command line: mesasim list | run | train | evaluate | report | bench | sign. Each command is a function here; its
-signature is its flags, its docstring its help."""
+"""The command line: mesasim list | run | train | evaluate | report | generate | bench | sign. Each command is a
+function here or in its package; its signature is its flags, its docstring its help."""
 
 # No `from __future__ import annotations`: tyro reads the annotations of commands made in a loop.
 import json
@@ -19,6 +19,8 @@ from mesasim.agents import NETWORKS
 from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
+from mesasim.mazes import algorithms
+from mesasim.mazes.command import GENERATORS
 from mesasim.progress import bars, console, print_table, training_bar
 from mesasim.report import PAGE, write_report
 from mesasim.results import below_optimum, summarize, write_summary, write_table
@@ -38,18 +40,26 @@ SIGNATURES = Path("tests/golden/signatures.json")
 
 
 def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: bool = False) -> None:
-    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions.
+    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions; with "mazes", the maze
+    algorithms and their options.
 
     Args:
-        world: a world's id.
+        world: a world's id, or mazes.
         markdown: every world's options and fields as the page docs/worlds.md.
     """
     if markdown:
         print(worlds_page(), end="")
         return
+    if world == "mazes":
+        head = ("option", "type", "default", "allowed", "meaning")
+        for name, (what, options) in algorithms().items():
+            print_table(f"\n{name}: {what}", head, option_rows(options))
+        return
     if world is not None:
         spec = load_spec(world)
-        print_table(f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec))
+        print_table(
+            f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec.options)
+        )
         print_table("Fields", ("field", "kind", "dtype", "shape", "meaning"), world_rows(spec))
         console.print("Actions: " + ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions)))
         return
@@ -137,6 +147,11 @@ def bench() -> None:
     raise ValueError(f"bench: got nothing to measure, allowed: {', '.join(BENCHMARKS)}")
 
 
+def generate() -> None:
+    """Write data sets. `mesasim generate --help` lists what can be made."""
+    raise ValueError(f"generate: got nothing to make, allowed: {', '.join(GENERATORS)}")
+
+
 def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_threads: int = 1) -> None:
     """Sign every world: a hash of fixed rollouts, which every build and device must reproduce.
 
@@ -192,7 +207,8 @@ def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "bench": bench, "sign": sign,
+    "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "generate": generate, "bench": bench,
+    "sign": sign,
 }  # fmt: skip
 
 
@@ -221,9 +237,10 @@ def main(arguments: list[str] | None = None) -> None:
         if given[:1] == ["run"]:
             commands = {name: _experiment_command(name, module) for name, module in experiments().items()}
             tyro.extras.subcommand_cli_from_dict(commands, prog="mesasim run", description=run.__doc__, args=given[1:])
-        elif given[:1] == ["bench"]:
+        elif given[:1] in (["bench"], ["generate"]):
+            group, about = (BENCHMARKS, bench) if given[0] == "bench" else (GENERATORS, generate)
             tyro.extras.subcommand_cli_from_dict(
-                BENCHMARKS, prog="mesasim bench", description=bench.__doc__, args=given[1:]
+                group, prog=f"mesasim {given[0]}", description=about.__doc__, args=given[1:]
             )
         elif given[:1] == ["--version"]:
             print(mesasim.__version__)

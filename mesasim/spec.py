@@ -39,14 +39,14 @@ def observation_space(fields: list[_core.Field]) -> gymnasium.Space:
     return gymnasium.spaces.Dict({field.name: box(field) for field in fields})
 
 
-def parse_option(spec: _core.Spec, text: str) -> tuple[str, object]:
-    """`name=value` as typed on a command line → (name, value in the option's type)."""
+def parse_option(owner: str, known: list[_core.Option], text: str) -> tuple[str, object]:
+    """`name=value` as typed on a command line → (name, value in the option's type); `owner` has the options `known`."""
     name, equals, value = text.partition("=")
-    options = {option.name: option for option in spec.options}
+    options = {option.name: option for option in known}
     if not equals:
         raise ValueError(f"option: got {text!r}, allowed: name=value")
     if name not in options:
-        raise ValueError(f"option: got {name!r}, allowed for {spec.id}: {', '.join(options)}")
+        raise ValueError(f"option: got {name!r}, allowed for {owner}: {', '.join(options)}")
     kind = options[name].type
     try:
         if kind == "int":
@@ -63,9 +63,14 @@ def parse_option(spec: _core.Spec, text: str) -> tuple[str, object]:
     return name, value
 
 
+def parse_given(owner: str, known: list[_core.Option], texts: list[str] | tuple[str, ...]) -> dict[str, object]:
+    """Options from `name=value` texts, in their types; their ranges are the engine's to check."""
+    return dict(parse_option(owner, known, text) for text in texts)
+
+
 def parse_options(world: str, texts: list[str] | tuple[str, ...]) -> dict[str, object]:
     """A world's options from `name=value` texts, checked by the engine."""
     spec = load_spec(world)
-    options = dict(parse_option(spec, text) for text in texts)
+    options = parse_given(spec.id, spec.options, texts)
     load_spec(world, options)
     return options

@@ -8,10 +8,10 @@ from mesasim import _core
 from mesasim.spec import load_spec
 
 
-def option_rows(spec: _core.Spec) -> list[tuple[str, str, str, str, str]]:
+def option_rows(options: list[_core.Option]) -> list[tuple[str, str, str, str, str]]:
     """(option, type, default, allowed, meaning) of each option."""
     rows = []
-    for option in spec.options:
+    for option in options:
         allowed = ", ".join(option.choices) if option.choices else f"{option.low:g} to {option.high:g}"
         if option.type == "bool":
             allowed = "True, False"
@@ -34,7 +34,7 @@ def markdown() -> str:
     for world in _core.world_ids():
         spec = load_spec(world)
         parts.append(f"\n## {world}\n\n{spec.help}.\n")
-        parts.append(_table(("option", "type", "default", "allowed", "meaning"), option_rows(spec)))
+        parts.append(_table(("option", "type", "default", "allowed", "meaning"), option_rows(spec.options)))
         parts.append(_table(("field", "kind", "dtype", "shape", "meaning"), world_rows(spec)))
         actions = ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions))
         limit = f"{spec.max_episode_steps} steps" if spec.max_episode_steps else "none"

@@ -165,6 +165,17 @@ void bind_mazes(py::module_& m) {
     job.goal = pointer<const int32_t>(arrays.at(1));
     job.depth = pointer<int32_t>(arrays.at(2));
   });
+  m.def(
+      "maze_words",
+      [](uint64_t seed, uint64_t first, int64_t count, int64_t each, uintptr_t out) {
+        auto* word = pointer<int64_t>(out);
+        py::gil_scoped_release release;
+        for (int64_t i = 0; i < count; ++i) {
+          Words words(maze_key(seed, first + static_cast<uint64_t>(i)), Purpose::kTie);
+          for (int64_t k = 0; k < each; ++k) *word++ = words.u32();
+        }
+      },
+      "Random words of mazes first …: int64 [count, each], 0 to 2^32 - 1, for what is shuffled in Python.");
   m.def("maze_paths", [](int32_t rows, int32_t cols, int64_t count, const Addresses& arrays, const Machine& machine) {
     MazePaths job;
     job.rows = rows;

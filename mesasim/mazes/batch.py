@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.mazes import endpoints as _endpoints
-from mesasim.mazes import solving, structure
+from mesasim.mazes import exchange, pixels, selection, solving, structure
 from mesasim.mazes.machine import integer
 
 MIN_SIDE, MAX_SIDE = 2, _core.MAX_MAZE_SIDE
@@ -174,3 +174,41 @@ class Mazes:
         length, depth of the deepest cell no shortest way to which begins with a right step); 0 at the goal or where every
         step is right, -1 where there is no way. (After Saparov et al. 2024, 2412.04703.)"""
         return structure.lookahead(self, start, goal, num_threads)
+
+    # Pictures, letters, other libraries' mazes
+
+    def pixels(self, start: Any = None, goal: Any = None, path: solving.Solutions | None = None) -> Tensor:
+        """uint8 [count, 2 rows + 1, 2 cols + 1, 3], RGB: wall black, open white, start green, goal red, path blue
+        (maze-dataset's colours). A path brings its start and goal."""
+        return pixels.to_pixels(pixels.to_tiles(self, start, goal, path))
+
+    @classmethod
+    def from_pixels(cls, picture: Any) -> tuple[Mazes, Tensor, Tensor, Tensor]:
+        """(mazes, start, goal, on_path) from what `pixels` gives: start and goal int32 [count], -1 where none is drawn;
+        on_path bool [count, rows, cols]. ValueError names what is no maze, and in which picture."""
+        return pixels.from_tiles(pixels.pixels_to_tiles(picture))
+
+    def text(self, start: Any = None, goal: Any = None, path: solving.Solutions | None = None) -> list[str]:
+        """A string a maze, a line a row of tiles: # wall, space open, S start, E goal, X path (maze-dataset's letters)."""
+        return pixels.to_text(pixels.to_tiles(self, start, goal, path))
+
+    @classmethod
+    def from_text(cls, texts: list[str]) -> tuple[Mazes, Tensor, Tensor, Tensor]:
+        """What `from_pixels` gives, from what `text` gives."""
+        return pixels.from_tiles(pixels.text_to_tiles(texts))
+
+    def to_lattice_mazes(self, solutions: solving.Solutions | None = None) -> list[Any]:
+        """maze_dataset.LatticeMaze a maze, or SolvedMaze with solutions; ImportError where maze-dataset is missing."""
+        return exchange.to_lattice_mazes(self, solutions)
+
+    @classmethod
+    def from_lattice_mazes(cls, lattice_mazes: list[Any]) -> Mazes:
+        """Mazes of one size from maze_dataset's."""
+        return exchange.from_lattice_mazes(lattice_mazes)
+
+    # Each once
+
+    def deduplicate(self, *also: Tensor, seen: set[bytes] | None = None) -> Tensor:
+        """bool [count]: whether a maze is the first of its kind, here and among the digests `seen`, to which the new ones
+        are added; `also`: tensors [count] that are part of what must be equal, such as endpoints."""
+        return selection.first_of_each(self, *also, seen=seen)

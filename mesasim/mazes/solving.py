@@ -59,7 +59,7 @@ def solve(
     count, on = len(mazes), mazes.device
     length = torch.empty(count, dtype=torch.int32, device=on)
     unique = torch.empty(count, dtype=torch.bool, device=on)
-    moves = torch.empty((count, (mazes.rows * mazes.cols + 3) // 4), dtype=torch.uint8, device=on)
+    moves = torch.zeros((count, (mazes.rows * mazes.cols + 3) // 4), dtype=torch.uint8, device=on)
     ask(_core.maze_solutions, mazes, [starts, goals, length, unique, moves], num_threads)
     if on_impossible == "error" and bool((length < 0).any()):
         raise ValueError(
@@ -76,16 +76,17 @@ class Solutions:
     Attributes:
         start, goal: int32 [count], cell numbers.
         length: int32 [count], steps; -1 where there is no way.
-        unique: bool [count], whether there is only one shortest path.
+        unique: bool [count], whether there is only one shortest path; None if read from a file, which does not keep it.
+        packed_moves: uint8 [count, ceil(cells / 4)], two bits a move, the first lowest; 0 past a path's end.
     """
 
     def __init__(
-        self, mazes: Mazes, start: Tensor, goal: Tensor, length: Tensor, unique: Tensor, moves: Tensor,
-        num_threads: int | None,
+        self, mazes: Mazes, start: Tensor, goal: Tensor, length: Tensor, unique: Tensor | None,
+        moves: Tensor, num_threads: int | None,
     ) -> None:  # fmt: skip
         self.mazes, self.start, self.goal = mazes, start, goal
         self.length, self.unique = length, unique
-        self._moves = moves  # uint8 [count, ceil(cells / 4)]: two bits a move, the first lowest; past the end, anything
+        self.packed_moves = moves
         self._num_threads = num_threads
         self._cells: Tensor | None = None
 
@@ -99,7 +100,7 @@ class Solutions:
     def sole(self) -> Tensor:
         """bool [count]: whether there is only one simple path at all, of whatever length."""
         found = torch.empty(len(self), dtype=torch.bool, device=self.length.device)
-        ask(_core.maze_only_paths, self.mazes, [self.start, self.length, self._moves, found], self._num_threads)
+        ask(_core.maze_only_paths, self.mazes, [self.start, self.length, self.packed_moves, found], self._num_threads)
         return found
 
     @property
@@ -114,13 +115,15 @@ class Solutions:
             offsets = self.offsets
             self._cells = torch.empty(int(offsets[-1]), dtype=torch.int32, device=self.length.device)
             where = machine(self.length.device, self._num_threads)
-            arrays = [self.start, self.length, self._moves, offsets, self._cells]
+            arrays = [self.start, self.length, self.packed_moves, offsets, self._cells]
             _core.maze_paths(self.mazes.rows, self.mazes.cols, len(self), [address(t) for t in arrays], where)
         return self._cells
 
     def directions(self, i: int) -> Tensor:
         """uint8 [length]: path i's moves, 0 up, 1 right, 2 down, 3 left; empty where there is no way."""
-        packed = self._moves[i, :, None] >> torch.tensor([0, 2, 4, 6], dtype=torch.uint8, device=self._moves.device)
+        packed = self.packed_moves[i, :, None] >> torch.tensor(
+            [0, 2, 4, 6], dtype=torch.uint8, device=self.packed_moves.device
+        )
         return (packed & 3).flatten()[: max(int(self.length[i]), 0)]
 
     def path(self, i: int) -> Tensor:

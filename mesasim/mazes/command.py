@@ -1,0 +1,77 @@
+"""`mesasim generate mazes`: its signature is its flags, its docstring its help."""
+
+# No `from __future__ import annotations`: tyro reads the annotations.
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from mesasim.mazes.datasets import DatasetConfig, generate_dataset
+from mesasim.mazes.generation import algorithms
+from mesasim.progress import bars, console
+from mesasim.spec import parse_given
+
+OptionTexts = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(
+        name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the algorithm; may be repeated"
+    ),
+]
+
+
+def mazes(
+    out: Path, count: int = 10000, size: tuple[int, ...] = (16,), algorithm: str = "depth_first", option: OptionTexts = (),
+    seed: int = 0, endpoints: Literal["uniform", "dead_ends", "none"] = "uniform", min_distance: int = 1,
+    unique: bool = False, dedupe: bool = False, shard_size: int = 100_000,
+    format: Literal["parquet", "safetensors"] = "parquet", num_threads: int | None = None, resume: bool = False,
+    overwrite: bool = False, quiet: bool = False,
+) -> None:  # fmt: skip
+    """Write a data set of mazes with their shortest paths: shards by number range and a manifest.
+
+    Args:
+        out: folder of the data set.
+        count: mazes laid out; filters keep as many or fewer.
+        size: cells a side, or rows and columns; 2 to 256.
+        algorithm: `mesasim list mazes` prints them and their options.
+        seed: of mazes and endpoints.
+        endpoints: how start and goal are drawn; none: mazes alone.
+        min_distance: least steps from start to goal; mazes without such a pair are left out.
+        unique: keep mazes with one shortest path only.
+        dedupe: keep the first of equal mazes only, over all shards.
+        shard_size: mazes a shard.
+        format: of the shards.
+        num_threads: CPU threads; default: every core.
+        resume: go on with an interrupted data set at the shards that are missing.
+        overwrite: replace the data set in that folder.
+        quiet: no progress bar.
+    """
+    if len(size) not in (1, 2):
+        raise ValueError(f"size: got {len(size)} numbers, allowed: one, or rows and columns")
+    known = algorithms()
+    if algorithm not in known:
+        raise ValueError(f"algorithm: got {algorithm!r}, allowed: {', '.join(known)}")
+    config = DatasetConfig(
+        count=count, size=(size[0], size[-1]), algorithm=algorithm, seed=seed, endpoints=endpoints,
+        options=parse_given(f"algorithm {algorithm}", known[algorithm][1], option), min_distance=min_distance,
+        unique=unique, dedupe=dedupe, shard_size=shard_size, format=format,
+    )  # fmt: skip
+    with bars(quiet) as progress:
+        bar = progress.add_task(f"{algorithm} {config.size[0]}×{config.size[1]}", total=count, detail="")
+        total = 0
+
+        def report(made: int, kept: int) -> None:
+            nonlocal total
+            total += kept
+            progress.update(bar, advance=made, detail=f"kept {total:,}")
+
+        manifest = generate_dataset(
+            config, out, num_threads=num_threads, resume=resume, overwrite=overwrite, report=report
+        )
+    kept = sum(shard["kept"] for shard in manifest["shards"].values())
+    console.print(
+        f"{kept:,} mazes in {len(manifest['shards'])} shards in {out}; read: mesasim.mazes.load({str(out)!r})"
+    )
+
+
+GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes}
