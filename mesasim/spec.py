@@ -48,19 +48,25 @@ def parse_option(owner: str, known: list[_core.Option], text: str) -> tuple[str,
     if name not in options:
         raise ValueError(f"option: got {name!r}, allowed for {owner}: {', '.join(options)}")
     kind = options[name].type
+    if kind in ("ints", "floats", "choices"):  # a,b,c
+        return name, [_parse_value(name, kind[:-1], part) for part in value.split(",") if value]
+    return name, _parse_value(name, kind, value)
+
+
+def _parse_value(name: str, kind: str, value: str) -> object:
     try:
         if kind == "int":
-            return name, int(value)
+            return int(value)
         if kind == "float":
-            return name, float(value)
+            return float(value)
     except ValueError:
         raise ValueError(f"{name}: got {value!r}, allowed: {'an integer' if kind == 'int' else 'a number'}") from None
     if kind == "bool":
         words = {"true": True, "1": True, "false": False, "0": False}
         if value.lower() not in words:
             raise ValueError(f"{name}: got {value!r}, allowed: true or false")
-        return name, words[value.lower()]
-    return name, value
+        return words[value.lower()]
+    return value
 
 
 def parse_given(owner: str, known: list[_core.Option], texts: list[str] | tuple[str, ...]) -> dict[str, object]:

@@ -15,6 +15,8 @@ def option_rows(options: list[_core.Option]) -> list[tuple[str, str, str, str, s
         allowed = ", ".join(option.choices) if option.choices else f"{option.low:g} to {option.high:g}"
         if option.type == "bool":
             allowed = "True, False"
+        if option.type in ("ints", "floats", "choices"):
+            allowed = f"a list of: {allowed}"
         rows.append((option.name, option.type, str(option.default), allowed, option.help))
     return rows
 

@@ -37,6 +37,11 @@ DOORS = [make_native, make_gymnasium, make_single]
 
 
 def out_of_range(option):
+    if option.type in LISTS:
+        bad = {"ints": [option.low - 1, option.high + 1, 2**63], "floats": [NAN, INF, -INF, option.high * 2],
+               "choices": ["", "nonsense"]}[option.type]  # fmt: skip
+        whole = [int(value) if option.type == "ints" else value for value in bad]
+        return [[value] for value in whole] + [[option.choices[0] if option.choices else 0] * 9]
     if option.type == "choice":
         return ["", "nonsense", option.choices[0].upper(), option.choices[0] + "\0", "\ud800", "é" * 1000]
     if option.type == "int":
@@ -54,8 +59,19 @@ def out_of_range(option):
     return []
 
 
+LISTS = {"ints": "int", "floats": "float", "choices": "choice"}
+
+
 def wrong_type(option):
-    values = [None, [], {}, object(), b"1", 1j, (1,), np.array([1, 2]), torch.ones(2)]
+    values = [None, {}, object(), b"1", 1j, np.array([1, 2]), torch.ones(2)]
+    if option.type in LISTS:
+        wrong = {
+            "ints": [1.0, "1", True, None, [1], NAN],
+            "floats": ["1", True, None, [1.0]],
+            "choices": [1, True, None],
+        }
+        return [*values, 1, 1.0, True, "1", *([value] for value in wrong[option.type])]
+    values += [[], (1,), [1], ["a"]]
     if option.type != "choice":
         values += ["3", ""]
     if option.type in ("int", "choice"):
@@ -106,6 +122,17 @@ def test_unknown_option_is_refused_and_the_known_are_told(door, world):
         ("Bandit-v0", {"prior": "dependent_uniform"}, "arms"),
         ("Bandit-v0", {"prior": "dependent_hard", "arms": 3}, "arms"),
         ("Bandit-v0", {"prior": "normal"}, "prior"),
+        ("Maze-v0", {"rewards": [1, 2]}, "rewards"),
+        ("Maze-v0", {"objects": 2, "colours": [1]}, "colours"),
+        ("Maze-v0", {"objects": 2, "places": ["fixed", "anywhere"]}, "cells"),
+        ("Maze-v0", {"places": ["fixed"], "cells": [64]}, "cells"),
+        ("Maze-v0", {"objects": 2, "places": ["fixed", "fixed"], "cells": [3, 3]}, "cells"),
+        ("Maze-v0", {"region": 9}, "region"),
+        ("Maze-v0", {"door": True, "algorithm": "percolation"}, "door"),
+        ("Maze-v0", {"routes": 2, "braid": 0.5}, "routes"),
+        ("Maze-v0", {"routes": 2, "door": True}, "door"),
+        ("Maze-v0", {"ends": "collect", "door": True}, "door"),
+        ("Maze-v0", {"accessible_cells": 65}, "accessible_cells"),
         ("Maze-v0", {"view": 1}, "view"),
         ("Maze-v0", {"view": 4}, "view"),
         ("Maze-v0", {"size": 4, "min_distance": 7}, "min_distance"),

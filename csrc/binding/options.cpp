@@ -33,7 +33,23 @@ OptionValue option_from(const std::string& name, py::handle value) {
   }
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
   if (py::isinstance<py::str>(value)) return text_from(name, value);
-  throw OptionTypeError(name + ": got " + py::repr(value).cast<std::string>() + ", allowed: int, float, bool or str");
+  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
+    OptionList list;
+    for (const py::handle element : value) {
+      std::visit(
+          [&](auto&& scalar) {
+            using T = std::decay_t<decltype(scalar)>;
+            if constexpr (std::is_same_v<T, OptionList>) {
+              throw OptionTypeError(name + ": got " + ascii(value) + ", allowed: no list in a list");
+            } else {
+              list.push_back(scalar);
+            }
+          },
+          option_from(name, element));
+    }
+    return list;
+  }
+  throw OptionTypeError(name + ": got " + ascii(value) + ", allowed: int, float, bool, str or a list of them");
 }
 
 }  // namespace

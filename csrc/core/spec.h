@@ -50,7 +50,9 @@ struct Field {
   int64_t bytes() const { return count() * dtype_bytes(dtype); }
 };
 
-using OptionValue = std::variant<bool, int64_t, double, std::string>;
+using OptionScalar = std::variant<bool, int64_t, double, std::string>;
+using OptionList = std::vector<OptionScalar>;
+using OptionValue = std::variant<bool, int64_t, double, std::string, OptionList>;
 using Options = std::map<std::string, OptionValue>;
 
 // A value of the wrong kind or an option that does not exist: Python sees TypeError, where a value out of range
@@ -60,7 +62,7 @@ struct OptionTypeError : std::runtime_error {
 };
 
 struct Option {
-  std::string name, type;  // type: "int", "float", "bool", "choice"
+  std::string name, type;  // type: "int", "float", "bool", "choice"; "ints", "floats", "choices": lists of them
   OptionValue default_value;
   double low, high;
   std::vector<std::string> choices;
@@ -76,8 +78,24 @@ struct Spec {
   std::vector<Options> variants;     // option sets that between them reach every branch: contract tests and signatures
 };
 
+// A list option's values, in a Config: at most kMostValues.
+constexpr int kMostValues = 8;
+template <class T>
+struct ShortList {
+  T value[kMostValues] = {};
+  int32_t count = 0;
+};
+
+inline OptionValue widen(const OptionScalar& scalar) {
+  return std::visit([](const auto& value) { return OptionValue(value); }, scalar);
+}
 inline std::string show(const OptionValue& value) {
   std::ostringstream out;
+  if (const OptionList* list = std::get_if<OptionList>(&value)) {
+    out << "[";
+    for (size_t i = 0; i < list->size(); ++i) out << (i ? ", " : "") << show(widen((*list)[i]));
+    out << "]";
+  }
   if (const bool* b = std::get_if<bool>(&value)) out << (*b ? "True" : "False");
   if (const int64_t* i = std::get_if<int64_t>(&value)) out << *i;
   if (const double* d = std::get_if<double>(&value)) out << *d;
@@ -97,6 +115,21 @@ struct DescribeOptions {
   void flag(const char* name, bool& slot, const char* help) { found.push_back({name, "bool", slot, 0, 1, {}, help}); }
   void choice(const char* name, int32_t& slot, std::vector<std::string> choices, const char* help) {
     found.push_back({name, "choice", choices[slot], 0, double(choices.size() - 1), choices, help});
+  }
+  void integers(const char* name, ShortList<int32_t>& slot, int64_t low, int64_t high, const char* help) {
+    OptionList list;
+    for (int i = 0; i < slot.count; ++i) list.push_back(int64_t{slot.value[i]});
+    found.push_back({name, "ints", list, double(low), double(high), {}, help});
+  }
+  void reals(const char* name, ShortList<double>& slot, double low, double high, const char* help) {
+    OptionList list;
+    for (int i = 0; i < slot.count; ++i) list.push_back(slot.value[i]);
+    found.push_back({name, "floats", list, low, high, {}, help});
+  }
+  void choices(const char* name, ShortList<int32_t>& slot, std::vector<std::string> choices, const char* help) {
+    OptionList list;
+    for (int i = 0; i < slot.count; ++i) list.push_back(choices[slot.value[i]]);
+    found.push_back({name, "choices", list, 0, double(choices.size() - 1), choices, help});
   }
 };
 
@@ -118,16 +151,19 @@ struct ReadOptions {
     throw std::invalid_argument(out.str());
   }
   void integer(const char* name, int32_t& slot, int64_t low, int64_t high, const char*) {
-    const OptionValue* value = find(name);
-    if (!value) return;
-    const int64_t* i = std::get_if<int64_t>(value);
-    if (!i) wrong_type(name, *value, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
-    check_range(name, *value, *i, low, high);
+    if (const OptionValue* value = find(name)) read_integer(name, *value, slot, low, high);
+  }
+  static void read_integer(const char* name, const OptionValue& value, int32_t& slot, int64_t low, int64_t high) {
+    const int64_t* i = std::get_if<int64_t>(&value);
+    if (!i) wrong_type(name, value, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
+    check_range(name, value, *i, low, high);
     slot = static_cast<int32_t>(*i);
   }
   void real(const char* name, double& slot, double low, double high, const char*) {
-    const OptionValue* value = find(name);
-    if (!value) return;
+    if (const OptionValue* value = find(name)) read_real(name, *value, slot, low, high);
+  }
+  static void read_real(const char* name, const OptionValue& given_value, double& slot, double low, double high) {
+    const OptionValue* value = &given_value;
     double number = 0;
     if (const double* d = std::get_if<double>(value)) {
       number = *d;
@@ -147,8 +183,11 @@ struct ReadOptions {
     slot = *b;
   }
   void choice(const char* name, int32_t& slot, std::vector<std::string> choices, const char*) {
-    const OptionValue* value = find(name);
-    if (!value) return;
+    if (const OptionValue* value = find(name)) read_choice(name, *value, slot, choices);
+  }
+  static void read_choice(const char* name, const OptionValue& given_value, int32_t& slot,
+                          const std::vector<std::string>& choices) {
+    const OptionValue* value = &given_value;
     std::string allowed;
     for (const std::string& choice : choices) allowed += (allowed.empty() ? "'" : ", '") + choice + "'";
     const std::string* s = std::get_if<std::string>(value);
@@ -160,6 +199,28 @@ struct ReadOptions {
       }
     }
     throw std::invalid_argument(std::string(name) + ": got " + show(*value) + ", allowed: " + allowed);
+  }
+  // A list of at most kMostValues; `read` takes one element.
+  template <class T, class Read>
+  void list(const char* name, ShortList<T>& slot, const Read& read) {
+    const OptionValue* value = find(name);
+    if (!value) return;
+    const OptionList* given_list = std::get_if<OptionList>(value);
+    if (!given_list) wrong_type(name, *value, "a list");
+    if (given_list->size() > kMostValues)
+      throw std::invalid_argument(std::string(name) + ": got " + std::to_string(given_list->size()) +
+                                  " values, allowed: at most " + std::to_string(kMostValues));
+    slot.count = static_cast<int32_t>(given_list->size());
+    for (size_t i = 0; i < given_list->size(); ++i) read(widen((*given_list)[i]), slot.value[i]);
+  }
+  void integers(const char* name, ShortList<int32_t>& slot, int64_t low, int64_t high, const char*) {
+    list(name, slot, [&](const OptionValue& v, int32_t& out) { read_integer(name, v, out, low, high); });
+  }
+  void reals(const char* name, ShortList<double>& slot, double low, double high, const char*) {
+    list(name, slot, [&](const OptionValue& v, double& out) { read_real(name, v, out, low, high); });
+  }
+  void choices(const char* name, ShortList<int32_t>& slot, std::vector<std::string> choices, const char*) {
+    list(name, slot, [&](const OptionValue& v, int32_t& out) { read_choice(name, v, out, choices); });
   }
 };
 

@@ -40,6 +40,13 @@ MESA_HD int64_t layout_scratch_bytes(const Layout& layout, int lanes = 1) {
   return 0;
 }
 
+inline const char* algorithm_name(int32_t number) {
+#define MESA_NAME(Algorithm) Algorithm::kName,
+  static const char* const kNames[] = {MESA_MAZE_ALGORITHMS(MESA_NAME)};
+#undef MESA_NAME
+  return kNames[number];
+}
+
 // What is done to a maze once its algorithm has written it, then the caller's finished(i).
 template <class Mazes>
 struct Finishing {
@@ -48,6 +55,7 @@ struct Finishing {
 
   MESA_HD Key key(int64_t i) const { return mazes.key(i); }
   MESA_HD Lattice lattice(int64_t i) const { return mazes.lattice(i); }
+  MESA_HD const DepthFirst::Table* table() const { return mazes.table(); }
   MESA_HD void finished(int64_t i) const {
     if (layout.braid > 0) braid(layout.braid, mazes.key(i), mazes.lattice(i));
     mazes.finished(i);
@@ -70,13 +78,16 @@ MESA_HD void lay_out_many(const Layout& layout, int64_t count, Mazes& mazes, Scr
 struct OneMaze {
   const Key& its_key;
   const Lattice& maze;
+  const DepthFirst::Table* its_table;
 
   MESA_HD Key key(int64_t) const { return its_key; }
   MESA_HD Lattice lattice(int64_t) const { return maze; }
+  MESA_HD const DepthFirst::Table* table() const { return its_table; }
   MESA_HD void finished(int64_t) const {}
 };
-MESA_HD_RARE void lay_out(const Layout& layout, const Key& key, const Lattice& maze, Scratch scratch) {
-  OneMaze one{key, maze};
+MESA_HD_RARE void lay_out(const Layout& layout, const Key& key, const Lattice& maze, Scratch scratch,
+                          const DepthFirst::Table* table = nullptr) {
+  OneMaze one{key, maze, table};
   lay_out_many<1>(layout, 1, one, scratch);
 }
 

@@ -31,44 +31,48 @@ struct DepthFirst {
     uint8_t mark;
     int8_t deeper;  // the stack's growth: 1 if the cell left has another way out, -1 to back up, else 0
   };
-  // What all mazes of one layout share.
-  struct Plan {
-    Step step[256];  // [free * 16 + digit]
-    uint8_t* clean;  // a board no cell of which is visited
-  };
+  // All steps there are: [free * 16 + digit].
+  struct Table {
+    Step step[256];
 
-  MESA_HD static int64_t board_bytes(int64_t rows, int64_t cols) { return Board::bytes_of(rows, cols); }
-  MESA_HD static int64_t plan_bytes(int64_t rows, int64_t cols) {
-    return Scratch::bytes_for<Plan>(1) + board_bytes(rows, cols);
-  }
-  MESA_HD static int64_t walk_bytes(int64_t rows, int64_t cols) {
-    return board_bytes(rows, cols) + Scratch::bytes_for<uint32_t>(rows * cols + 2) * 2 + kDigitBlocks * 16;
-  }
-  MESA_HD static int64_t scratch_bytes_for(const Layout& l, int lanes) {
-    return plan_bytes(l.rows, l.cols) + lanes * walk_bytes(l.rows, l.cols);
-  }
-
-  MESA_HD_RARE static Plan* make_plan(const Layout& layout, Scratch& scratch) {
-    Plan* plan = scratch.take<Plan>(1);
-    plan->clean = scratch.take<uint8_t>(board_bytes(layout.rows, layout.cols));
-    const Board board{plan->clean, layout.rows, layout.cols};
-    board.clear(0);
-    for (int r = 0; r < board.rows; ++r)
-      for (int c = 0; c < board.cols; ++c)
-        board.cell[board.index(r, c)] =
-            static_cast<uint8_t>((r > 0) | (c < board.cols - 1) << 1 | (r < board.rows - 1) << 2 | (c > 0) << 3);
-    for (uint32_t free = 0; free < 16; ++free) {
-      for (uint32_t digit = 0; digit < 16; ++digit) {
-        Step& step = plan->step[free * 16 + digit];
-        step = {0, 0, -1};
-        if (free == 0) continue;
-        const int direction = static_cast<int>(choose_direction(free, digit));
-        step.delta = static_cast<int16_t>(board.step(direction));
-        step.mark = static_cast<uint8_t>(1u << ((direction ^ 2) + kMarkShift));
-        step.deeper = (free & (free - 1)) != 0;
+    MESA_HD_RARE void fill(const Layout& layout) {
+      const Board board{nullptr, layout.rows, layout.cols};
+      for (uint32_t free = 0; free < 16; ++free) {
+        for (uint32_t digit = 0; digit < 16; ++digit) {
+          Step& its = step[free * 16 + digit];
+          its = {0, 0, -1};
+          if (free == 0) continue;
+          const int direction = static_cast<int>(choose_direction(free, digit));
+          its.delta = static_cast<int16_t>(board.step(direction));
+          its.mark = static_cast<uint8_t>(1u << ((direction ^ 2) + kMarkShift));
+          its.deeper = (free & (free - 1)) != 0;
+        }
       }
     }
-    return plan;
+  };
+
+  MESA_HD static int64_t board_bytes(const Layout& l) { return Board::bytes_of(l.rows, l.cols); }
+  MESA_HD static int64_t scratch_bytes_for(const Layout& l, int lanes) {
+    const int64_t cells = int64_t{l.rows} * l.cols;
+    const int64_t walk = board_bytes(l) + 2 * Scratch::bytes_for<uint32_t>(cells + 2) + kDigitBlocks * 16;
+    return Scratch::bytes_for<Table>(1) + board_bytes(l) + lanes * walk;
+  }
+
+  // A board no cell of which is visited.
+  MESA_HD static void clear(const Board& board) {
+    const int32_t stride = board.stride(), last = board.index(board.rows - 1, 0);
+    memset(board.cell, 15, static_cast<size_t>(Board::bytes_of(board.rows, board.cols)));
+    for (int c = 0; c < board.cols; ++c) {
+      board.cell[stride + 1 + c] &= static_cast<uint8_t>(~1u);
+      board.cell[last + c] &= static_cast<uint8_t>(~4u);
+    }
+    for (int r = 1; r <= board.rows; ++r) {
+      board.cell[r * stride + 1] &= static_cast<uint8_t>(~8u);
+      board.cell[r * stride + board.cols] &= static_cast<uint8_t>(~2u);
+      board.cell[r * stride] = 0;  // the frame, which a row's end and the next row's beginning share
+    }
+    memset(board.cell, 0, static_cast<size_t>(stride + 1));
+    memset(board.cell + last + stride - 1, 0, static_cast<size_t>(stride + 1));
   }
 
   MESA_HD static void strike_off(uint8_t* cell, int64_t up) {
@@ -110,13 +114,17 @@ struct DepthFirst {
 
     MESA_HD Walk() {}
     MESA_HD Walk(const Layout& layout, Scratch& scratch) : up(layout.cols + 1) {
-      cell = scratch.take<uint8_t>(board_bytes(layout.rows, layout.cols));
+      cell = scratch.take<uint8_t>(board_bytes(layout));
       stack = scratch.take<uint32_t>(int64_t{layout.rows} * layout.cols + 2);
       digits.next = scratch.take<uint8_t>(kDigitBlocks * 16);
       digits.end = digits.next + kDigitBlocks * 16;
     }
-    MESA_HD void begin(const Layout& layout, const Plan& plan, const Key& key) {
-      memcpy(cell, plan.clean, static_cast<size_t>(board_bytes(layout.rows, layout.cols)));
+    // `clean`: a cleared board to begin from.
+    MESA_HD void begin(const Layout& layout, const uint8_t* clean, const Key& key) {
+      memcpy(cell, clean, static_cast<size_t>(board_bytes(layout)));
+      begin_on_cleared(layout, key);
+    }
+    MESA_HD void begin_on_cleared(const Layout& layout, const Key& key) {
       digits.next = digits.end - kDigitBlocks * 16;
       digits.next_block = kAfterStart;
       digits.draw(key);
@@ -140,25 +148,39 @@ struct DepthFirst {
     }
   };
 
-  // `mazes` says of the i-th maze its key(i), its lattice(i) and takes it when it is finished(i). kLanes walks go on in
-  // turn.
+  // `mazes` says of the i-th maze its key(i), its lattice(i), is told when it is finished(i), and may hold the layout's
+  // table(). kLanes walks go on in turn.
   template <int kLanes, class Mazes>
   MESA_HD static void generate_many(const Layout& layout, int64_t count, Mazes& mazes, Scratch scratch) {
-    const Plan& plan = *make_plan(layout, scratch);
     if (!is_plain(layout)) {
       for (int64_t i = 0; i < count; ++i) {
-        generate_bent(layout, plan, mazes.key(i), mazes.lattice(i), scratch);
+        generate_bent(layout, mazes.key(i), mazes.lattice(i), scratch);
         mazes.finished(i);
       }
       return;
     }
+    const Table* table = mazes.table();
+    if (!table) {
+      Table* made = scratch.take<Table>(1);
+      made->fill(layout);
+      table = made;
+    }
+    if (count == 1) {
+      Walk walk(layout, scratch);
+      clear(Board{walk.cell, layout.rows, layout.cols});
+      walk.begin_on_cleared(layout, mazes.key(0));
+      finish(walk, layout, *table, mazes, 0);
+      return;
+    }
+    uint8_t* clean = scratch.take<uint8_t>(board_bytes(layout));
+    clear(Board{clean, layout.rows, layout.cols});
     Walk walk[kLanes];
     int64_t which[kLanes];
     int64_t begun = 0;
     for (int k = 0; k < kLanes; ++k) {
       which[k] = begun++;
       walk[k] = Walk(layout, scratch);
-      walk[k].begin(layout, plan, mazes.key(which[k] < count ? which[k] : 0));
+      walk[k].begin(layout, clean, mazes.key(which[k] < count ? which[k] : 0));
       if (which[k] >= count) walk[k].remaining = 0;
     }
     // In turn, while every lane has a maze; then each to its end.
@@ -168,12 +190,12 @@ struct DepthFirst {
 #pragma GCC unroll 8
 #endif
       for (int k = 0; k < kLanes; ++k) {
-        walk[k].advance(plan.step);
+        walk[k].advance(table->step);
         if (walk[k].remaining == 0) {
           hand_over(walk[k], layout, mazes, which[k]);
           which[k] = begun++;
           if (which[k] < count) {
-            walk[k].begin(layout, plan, mazes.key(which[k]));
+            walk[k].begin(layout, clean, mazes.key(which[k]));
           } else {
             all_busy = false;
             walk[k].remaining = -1;
@@ -184,14 +206,16 @@ struct DepthFirst {
         }
       }
     }
-    for (int k = 0; k < kLanes; ++k) {
-      if (walk[k].remaining <= 0) continue;
-      while (walk[k].remaining > 0) {
-        if (walk[k].digits.next == walk[k].digits.end) walk[k].digits.refill(mazes.key(which[k]));
-        walk[k].advance(plan.step);
-      }
-      hand_over(walk[k], layout, mazes, which[k]);
+    for (int k = 0; k < kLanes; ++k)
+      if (walk[k].remaining > 0) finish(walk[k], layout, *table, mazes, which[k]);
+  }
+  template <class Mazes>
+  MESA_HD static void finish(Walk& walk, const Layout& layout, const Table& table, Mazes& mazes, int64_t which) {
+    while (walk.remaining > 0) {
+      if (walk.digits.next == walk.digits.end) walk.digits.refill(mazes.key(which));
+      walk.advance(table.step);
     }
+    hand_over(walk, layout, mazes, which);
   }
   template <class Mazes>
   MESA_HD static void hand_over(const Walk& walk, const Layout& layout, Mazes& mazes, int64_t which) {
@@ -204,10 +228,10 @@ struct DepthFirst {
   }
   // The same walk under the options that bend it. Whether a step goes straight on is drawn apart, so that the digits
   // are those of the plain walk.
-  MESA_HD_RARE static void generate_bent(const Layout& layout, const Plan& plan, const Key& key, const Lattice& maze,
-                                         Scratch scratch) {
+  MESA_HD_RARE static void generate_bent(const Layout& layout, const Key& key, const Lattice& maze, Scratch scratch) {
     Walk walk(layout, scratch);
-    walk.begin(layout, plan, key);
+    clear(Board{walk.cell, layout.rows, layout.cols});
+    walk.begin_on_cleared(layout, key);
     int32_t* depth = scratch.take<int32_t>(maze.cells() + 2);  // of the cell walked from, by its place on the stack
     int32_t here = 0;
     if (layout.accessible_cells > 0)

@@ -49,6 +49,7 @@ struct GenerateMazes {
     int64_t begin;
     MESA_HD Key key(int64_t i) const { return maze_key(job.seed, job.first + static_cast<uint64_t>(begin + i)); }
     MESA_HD Lattice lattice(int64_t i) const { return job.mazes[begin + i]; }
+    MESA_HD const DepthFirst::Table* table() const { return nullptr; }
     MESA_HD void finished(int64_t) const {}
   };
   template <int kLanes>

@@ -68,6 +68,7 @@ struct DepthFirstPercolation {
     Mazes& mazes;
     MESA_HD Key key(int64_t i) const { return mazes.key(i); }
     MESA_HD Lattice lattice(int64_t i) const { return mazes.lattice(i); }
+    MESA_HD const DepthFirst::Table* table() const { return mazes.table(); }
     MESA_HD void finished(int64_t i) const {
       percolate(layout.p, mazes.key(i), Purpose::kTask, mazes.lattice(i));
       mazes.finished(i);

@@ -1,189 +1,266 @@
-// Maze: a perfect maze drawn anew for every task; the agent walks from a start to a goal, `trials` times in the same
-// maze, and sees a square of tiles around it or the whole grid. Tiles are the usual (2r+1) x (2c+1) picture of a
-// lattice maze: cells and open passages are floor, the rest wall; one action moves one cell, which is two tiles.
+// Maze: a maze drawn anew for every task; the agent walks from a start to what is rewarded, `trials` times, and sees a
+// square of tiles around it, the whole grid, or four rays. Tiles are the usual (2r+1) x (2c+1) picture of a lattice
+// maze: cells and open passages are floor, the rest wall; one move goes one cell, which is two tiles. The objective is
+// data: which objects are rewarded, and how much, may be drawn anew in every episode, and within it.
 #pragma once
-#include <cstring>
-
-#include "../core/batch.h"
-#include "../core/spec.h"
-#include "../maze/algorithms.h"
-#include "../maze/breadth_first.h"
+#include "../maze/agents.h"
+#include "maze/config.h"
+#include "maze/oracle.h"
+#include "maze/task.h"
+#include "maze/tiles.h"
 
 namespace mesa {
 
 struct Maze {
   static constexpr const char* kId = "Maze-v0";
-  static constexpr int kScratchBytes = 72 * 1024;
-  static constexpr int kMaxSide = 64;  // cells; a slot holds its maze's picture
-  enum TileKind : uint8_t { kWall = 0, kFloor = 1, kGoal = 2, kAgent = 3 };
+  static constexpr int kScratchBytes = MazeConfig::kScratchBytes;
+  using Config = MazeConfig;
+  using State = MazeState;
+  enum TileKind : uint8_t { kWall = 0, kFloor = 1, kGoal = 2, kAgent = 3, kDoor = 4, kKey = 5 };
 
-  struct Config {
-    bool oracle = false;  // set by the engine
-    int32_t size = 8, view = 5, trials = 1, trial_steps = 0, min_distance = 1;
-    double step_reward = 0.0, goal_reward = 1.0;
-  };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
-    v.integer("size", c.size, 3, kMaxSide, "cells a side");
-    v.integer("view", c.view, 0, 15,
-              "side of the square of tiles seen around the agent, odd from 3; 0: the whole grid");
-    v.integer("trials", c.trials, 1, 1000, "walks from start to goal in one maze; they make one episode");
-    v.integer("trial_steps", c.trial_steps, 0, 1000000, "steps after which a trial ends without the goal; 0: no limit");
-    v.integer("min_distance", c.min_distance, 1, 2 * (kMaxSide - 1),
-              "least number of steps from start to goal, at most 2 * (size - 1)");
-    v.real("step_reward", c.step_reward, -1000.0, 1000.0, "reward of every step");
-    v.real("goal_reward", c.goal_reward, -1000.0, 1000.0, "added on reaching the goal");
+    Config::options(v, c);
   }
-  static void check(const Config& c) {
-    if (c.view == 1 || (c.view > 0 && c.view % 2 == 0))
-      throw std::invalid_argument("view: got " + std::to_string(c.view) + ", allowed: 0 or an odd number from 3 to 15");
-    if (c.min_distance > 2 * (c.size - 1))  // opposite corners are never nearer, so up to here a pair always exists
-      throw std::invalid_argument("min_distance: got " + std::to_string(c.min_distance) + ", allowed: 1 to " +
-                                  std::to_string(2 * (c.size - 1)) + " with size=" + std::to_string(c.size));
-  }
+  static void check(Config& c) { Config::check(c); }
+
   static void describe(const Config& c, Spec& spec) {
-    spec.help = "perfect maze (recursive backtracker), fresh every episode, start and goal uniform over cells";
-    const int64_t side = c.view ? c.view : side_in_tiles(c);
-    spec.observation = {{"view",
-                         Dtype::kUint8,
-                         {side, side},
-                         0,
-                         c.view ? 2.0 : 3.0,
-                         c.view ? 3 : 4,
-                         "tile kinds: 0 wall, 1 floor, 2 goal, 3 agent (whole grid only; else it is the centre)"}};
-    spec.oracle = {{"goal_distance", Dtype::kInt32, {1}, 0, double(c.size * c.size - 1), 0, "steps to the goal"},
-                   {"optimal_actions", Dtype::kBool, {4}, 0, 1, 0, "which actions shorten the way to the goal"}};
-    spec.actions = {"up", "right", "down", "left"};
-    const int64_t limit = c.trial_steps ? c.trial_steps : 4 * int64_t{c.size} * c.size;
-    spec.max_episode_steps = limit * c.trials;
-    spec.variants = {{{"size", int64_t{4}}},
-                     {{"size", int64_t{3}}, {"view", int64_t{3}}, {"trials", int64_t{3}}, {"trial_steps", int64_t{11}}},
-                     {{"size", int64_t{5}}, {"view", int64_t{0}}, {"min_distance", int64_t{6}}, {"step_reward", -0.01}},
-                     {{"size", int64_t{15}}, {"view", int64_t{15}}, {"goal_reward", 2.5}},
-                     {{"size", int64_t{64}}, {"view", int64_t{9}}}};
-  }
-
-  struct State {
-    uint8_t row, col, start_row, start_col, goal_row, goal_col, unused[2];  // cells
-    int32_t trial, trial_step;
-  };
-  static_assert(sizeof(State) == 16 && std::is_trivially_copyable_v<State>);
-
-  // Tail: the picture of the maze, a bit a tile (1: floor), with a border of wall so that no view leaves it; then, for
-  // the oracle, the distance of every cell to the goal.
-  MESA_HD static int64_t side_in_tiles(const Config& c) { return 2 * int64_t{c.size} + 1; }
-  MESA_HD static int64_t border(const Config& c) { return c.view ? c.view / 2 - 1 : 0; }
-  MESA_HD static int64_t picture_row_bytes(const Config& c) { return (side_in_tiles(c) + 2 * border(c) + 7) / 8; }
-  MESA_HD static int64_t picture_bytes(const Config& c) {
-    const int64_t rows = side_in_tiles(c) + 2 * border(c);
-    return (picture_row_bytes(c) * rows + 8 + 1) / 2 * 2;  // 8: a row is read and written a word at a time
-  }
-  MESA_HD static int64_t tail_bytes(const Config& c) {
-    return picture_bytes(c) + (c.oracle ? 2 * int64_t{c.size} * c.size : 0);
-  }
-  MESA_HD static uint16_t* distances(const Config& c, State& s) { return tail_of<uint16_t>(s, picture_bytes(c)); }
-  // Where a cell's own tile lies, in rows or columns of the picture.
-  MESA_HD static int64_t tile_of(const Config& c, int cell) { return 2 * cell + 1 + border(c); }
-
-  // The 57 tiles (bits) from (row, col) of the picture rightwards; bits from 57 on are not to be used.
-  MESA_HD static uint64_t tiles_from(const Config& c, const State& s, int64_t row, int64_t col) {
-    uint64_t word;
-    memcpy(&word, tail_of<uint8_t>(s) + row * picture_row_bytes(c) + (col >> 3), sizeof word);
-    return word >> (col & 7);
-  }
-
-  // Bit i of a 32-bit word moves to bit 2i.
-  MESA_HD static uint64_t spread_bits(uint64_t x) {
-    x = (x | x << 16) & 0x0000FFFF0000FFFFull;
-    x = (x | x << 8) & 0x00FF00FF00FF00FFull;
-    x = (x | x << 4) & 0x0F0F0F0F0F0F0F0Full;
-    x = (x | x << 2) & 0x3333333333333333ull;
-    return (x | x << 1) & 0x5555555555555555ull;
-  }
-  // Sets tiles (row, col + i) for every set bit i of a 32-bit number of tile pairs: floor at 2i, `between` at 2i + 1.
-  MESA_HD static void paint_pairs(const Config& c, State& s, int64_t row, int64_t col, uint64_t even, uint64_t odd) {
-    uint8_t* at = tail_of<uint8_t>(s) + row * picture_row_bytes(c) + (col >> 3);
-    const uint64_t pairs = spread_bits(even) | spread_bits(odd) << 1;
-    const int shift = static_cast<int>(col & 7);
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    word |= pairs << shift;
-    memcpy(at, &word, sizeof word);
-    if (shift) at[8] = static_cast<uint8_t>(at[8] | pairs >> (64 - shift));
-  }
-  MESA_HD static void paint(const Config& c, State& s, const Lattice& maze) {
-    memset(tail_of<uint8_t>(s), 0, static_cast<size_t>(picture_bytes(c)));
-    const uint64_t cells = c.size == 64 ? ~uint64_t{0} : (uint64_t{1} << c.size) - 1;
-    for (int r = 0; r < c.size; ++r) {
-      for (int half = 0; half < c.size; half += 32) {
-        paint_pairs(c, s, tile_of(c, r), tile_of(c, half), cells >> half & 0xFFFFFFFFull, maze.word(1, r, half));
-        paint_pairs(c, s, tile_of(c, r) + 1, tile_of(c, half), maze.word(0, r, half), 0);
+    spec.help = "mazes of every kind, fresh every episode; objects, what is rewarded, sight and moves are options";
+    const int64_t side = sight_side(c), cells = c.num_cells(), size = c.size;
+    if (c.rays) {
+      spec.observation = {{"rays",
+                           Dtype::kInt32,
+                           {4},
+                           0,
+                           double(size - 1),
+                           0,
+                           "cells one can go: up, right, down, left; or ahead, right, back, left"},
+                          {"ray_object",
+                           Dtype::kInt32,
+                           {4},
+                           0,
+                           double(c.objects),
+                           c.objects + 1,
+                           "the first object on each ray, from 1; 0: none"}};
+    } else {
+      const int kinds = c.door ? 6 : c.view ? 3 : 4;
+      spec.observation = {{"view",
+                           Dtype::kUint8,
+                           {side, side},
+                           0,
+                           double(kinds - 1),
+                           kinds,
+                           "tile kinds: 0 wall, 1 floor, 2 object (the goal), 3 agent (whole grid only; else it is the "
+                           "centre), 4 locked door, 5 key; with facing moves a window's top is ahead"}};
+      if (c.shows_kinds()) {
+        spec.observation.push_back({"colour", Dtype::kUint8, {side, side}, 0, 8, 9, "of objects, from 1; 0: none"});
+        spec.observation.push_back({"shape", Dtype::kUint8, {side, side}, 0, 8, 9, "of objects, from 1; 0: none"});
       }
+      if (c.moves == Config::kFacing && !c.view)
+        spec.observation.push_back({"heading", Dtype::kInt32, {1}, 0, 3, 4, "0 up, 1 right, 2 down, 3 left"});
     }
+    if (c.cue)
+      spec.observation.push_back(
+          {"cue", Dtype::kFloat32, {c.objects}, -1000, 1000, 0, "rewards of the objects in force"});
+    const int64_t actions = c.moves == Config::kFacing ? 3 : 4;
+    spec.actions = c.moves == Config::kFacing ? std::vector<std::string>{"forward", "turn left", "turn right"}
+                                              : std::vector<std::string>{"up", "right", "down", "left"};
+    if (c.noop) spec.actions.push_back("stay");
+    spec.oracle = {
+        {"goal_distance",
+         Dtype::kInt32,
+         {1},
+         -1,
+         double(MazeAim::kFar),
+         0,
+         "actions to go to the end of the best way (see optimal_actions); -1: there is none"},
+        {"optimal_actions",
+         Dtype::kBool,
+         {actions + c.noop},
+         0,
+         1,
+         0,
+         "which actions shorten the way: to an object of the greatest reward that can be reached before another "
+         "ends the trial; to collect, along a shortest route through all of positive reward"}};
+    if (!c.plain) {
+      spec.oracle.push_back({"optimal_return",
+                             Dtype::kFloat32,
+                             {1},
+                             -kUnbounded,
+                             kUnbounded,
+                             0,
+                             "reward to come in this trial along the best way"});
+      spec.oracle.push_back({"object_distances",
+                             Dtype::kInt32,
+                             {c.objects},
+                             -1,
+                             double(cells - 1),
+                             0,
+                             "cells to each object; -1: no way, or it is gone"});
+      spec.oracle.push_back({"decision_square",
+                             Dtype::kBool,
+                             {1},
+                             0,
+                             1,
+                             0,
+                             "whether the shortest ways to the first two objects part here"});
+      spec.oracle.push_back(
+          {"on_path", Dtype::kBool, {size, size}, 0, 1, 0, "cells of the best way, from the agent on"});
+      spec.oracle.push_back(
+          {"visited", Dtype::kBool, {size, size}, 0, 1, 0, "cells the agent has been on in this trial"});
+    }
+    const int64_t limit = c.trial_steps ? c.trial_steps : 4 * cells;
+    spec.max_episode_steps = limit * c.trials + c.thinking_steps;
+    using List = OptionList;
+    const List two{0.5, -0.25};
+    spec.variants = {
+        {{"size", int64_t{4}}},
+        {{"size", int64_t{3}}, {"view", int64_t{3}}, {"trials", int64_t{3}}, {"trial_steps", int64_t{11}}},
+        {{"size", int64_t{5}}, {"view", int64_t{0}}, {"min_distance", int64_t{6}}, {"step_reward", -0.01}},
+        {{"size", int64_t{15}}, {"view", int64_t{15}}, {"goal_reward", 2.5}},
+        {{"size", int64_t{64}}, {"view", int64_t{9}}},
+        {{"size", int64_t{5}},
+         {"objects", int64_t{2}},
+         {"rewards", two},
+         {"objective", "permuted"},
+         {"cue", true},
+         {"swap_step", int64_t{9}},
+         {"algorithm", "wilson"},
+         {"ends", "any"},
+         {"view", int64_t{7}}},
+        {{"size", int64_t{6}},
+         {"objects", int64_t{5}},
+         {"ends", "collect"},
+         {"objective", "signs"},
+         {"braid", 0.5},
+         {"view", int64_t{0}},
+         {"slip", 0.25},
+         {"trials", int64_t{2}},
+         {"relayout", true},
+         {"trial_steps", int64_t{25}},
+         {"shapes", List{int64_t{0}, int64_t{1}, int64_t{2}, int64_t{0}, int64_t{1}}},
+         {"places", List{"anywhere", "dead_ends", "corner", "anywhere", "anywhere"}},
+         {"region", int64_t{2}}},
+        {{"size", int64_t{4}},
+         {"objects", int64_t{3}},
+         {"ends", "never"},
+         {"objective", "uniform"},
+         {"algorithm", "percolation"},
+         {"p", 0.6},
+         {"moves", "facing"},
+         {"noop", true},
+         {"teleport_step", int64_t{6}},
+         {"trial_steps", int64_t{20}},
+         {"view", int64_t{5}}},
+        {{"size", int64_t{6}},
+         {"door", true},
+         {"moves", "facing"},
+         {"view", int64_t{0}},
+         {"min_distance", int64_t{4}},
+         {"thinking_steps", int64_t{3}}},
+        {{"size", int64_t{5}},
+         {"door", true},
+         {"rays", true},
+         {"objects", int64_t{2}},
+         {"objective", "one"},
+         {"noop", true}},
+        {{"size", int64_t{7}},
+         {"routes", int64_t{2}},
+         {"min_distance", int64_t{3}},
+         {"algorithm", "kruskal"},
+         {"places", List{"fixed"}},
+         {"cells", List{int64_t{6}}},
+         {"rays", true},
+         {"moves", "facing"}},
+    };
   }
 
-  // Goal uniform over cells, start uniform over the cells at least min_distance steps from it; a goal with no such
-  // cell is drawn again.
-  MESA_HD static void place(const Config& c, State& s, const Lattice& maze, const Key& key, Scratch scratch) {
-    Rng rng(key, Purpose::kPlacement);
-    const uint32_t cells = static_cast<uint32_t>(c.size * c.size);
-    if (c.min_distance == 1) {
-      const uint32_t goal = rng.below(cells), other = rng.below(cells - 1), start = other + (other >= goal);
-      set_places(s, static_cast<int>(start) / c.size, static_cast<int>(start) % c.size, static_cast<int>(goal) / c.size,
-                 static_cast<int>(goal) % c.size);
-      return;
-    }
-    for (;;) {
-      const uint32_t goal = rng.below(cells);
-      Scratch rest = scratch;
-      BreadthFirst search(maze, rest);
-      int32_t near = 0;  // the queue is in the order of distance: the far cells are its last
-      search.flood(static_cast<int32_t>(goal), [&](int32_t, int32_t distance) {
-        near += distance < c.min_distance;
-        return true;
-      });
-      if (near == search.reached) continue;
-      const uint32_t far = static_cast<uint32_t>(search.reached - near);
-      const int32_t start = search.queue[near + static_cast<int32_t>(rng.below(far))];
-      set_places(s, start / c.size, start % c.size, static_cast<int>(goal) / c.size, static_cast<int>(goal) % c.size);
-      return;
-    }
+  // Tail: objects and rewards, the picture; for the oracle, actions to go from everywhere, then the cells visited.
+  MESA_HD static int64_t tail_bytes(const Config& c) {
+    const int64_t aim = 2 * MazeAim::entries(c);
+    return MazeTiles::at(c) + MazeTiles::bytes(c) + (c.oracle ? aim + (c.plain ? 0 : c.num_cells()) : 0);
   }
-  MESA_HD static void set_places(State& s, int start_row, int start_col, int goal_row, int goal_col) {
-    s.row = s.start_row = static_cast<uint8_t>(start_row);
-    s.col = s.start_col = static_cast<uint8_t>(start_col);
-    s.goal_row = static_cast<uint8_t>(goal_row);
-    s.goal_col = static_cast<uint8_t>(goal_col);
+  MESA_HD static uint16_t* distances(const Config& c, State& s) {
+    return tail_of<uint16_t>(s, MazeTiles::at(c) + MazeTiles::bytes(c));
+  }
+  MESA_HD static uint8_t* visited(const Config& c, State& s) {
+    return tail_of<uint8_t>(s, MazeTiles::at(c) + MazeTiles::bytes(c) + 2 * MazeAim::entries(c));
+  }
+  MESA_HD static int64_t sight_side(const Config& c) { return c.view ? c.view : MazeTiles::side_in_tiles(c); }
+
+  // A new maze and its places. A redrawn layout is that of a seed of its own.
+  MESA_HD_RARE static void begin_task(const Config& c, State& s, const Key& key) {
+    uint64_t bits[2 * Config::kMaxSide], memory[kScratchBytes / 8];
+    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
+    const Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+    const Key layout_key{key.seed ^ static_cast<uint64_t>(s.trial) * 0x9E3779B97F4A7C15ull, key.stream, key.episode};
+    lay_out(c.layout, layout_key, maze, scratch, &c.table);
+    const MazeTask task{c, s, key};
+    if (c.plain) {
+      task.place_plainly(maze, scratch);
+    } else {
+      task.place(maze, scratch);
+    }
+    MazeTiles::paint(c, s, maze);
+  }
+  MESA_HD_RARE static void look_again(const Config& c, State& s) {
+    if (!c.oracle) return;
+    uint64_t memory[kScratchBytes / 8];
+    MazeAim{c, s, distances(c, s)}.aim(Scratch{reinterpret_cast<uint8_t*>(memory)});
+  }
+  MESA_HD_RARE static void replace_objects(const Config& c, State& s, const Key& key, int only) {
+    uint64_t bits[2 * Config::kMaxSide], memory[kScratchBytes / 8];
+    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
+    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+    MazeTiles::to_lattice(c, s, maze);
+    const MazeTask task{c, s, key};
+    uint8_t* about = task.survey(maze, scratch);
+    const auto take = [&](int row, int col) { about[row * c.size + col] |= MazeTask::kIsTaken; };
+    take(s.row, s.col);
+    if (s.door_closed) take(s.door_row, s.door_col);
+    if (s.key_there) take(s.key_row, s.key_col);
+    Rng rng = task.placing_rng();
+    if (only < 0) {
+      task.place_objects(about, rng);
+      return;
+    }
+    for (int k = 0; k < c.objects; ++k)
+      if (object_of(s, k).present) take(object_of(s, k).row, object_of(s, k).col);
+    task.place_object(only, about, rng);
+  }
+
+  MESA_HD static void begin_walk(const Config& c, State& s) {
+    if (!c.oracle || c.plain) return;
+    memset(visited(c, s), 0, static_cast<size_t>(c.num_cells()));
+    visited(c, s)[s.row * c.size + s.col] = 1;
   }
 
   MESA_HD static void reset(const Config& c, State& s, const Key& key) {
     s = State{};
-    uint64_t bits[2 * kMaxSide], memory[kScratchBytes / 8];
-    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
-    Layout layout;
-    layout.rows = layout.cols = c.size;
-    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
-    lay_out(layout, key, maze, scratch);
-    place(c, s, maze, key, scratch);
-    paint(c, s, maze);
-    if (!c.oracle) return;
-    uint16_t* distance = distances(c, s);
-    BreadthFirst(maze, scratch).flood(s.goal_row * c.size + s.goal_col, [&](int32_t cell, int32_t steps) {
-      distance[cell] = static_cast<uint16_t>(steps);
-      return true;
-    });
+    for (int k = 0; k < c.objects; ++k) object_of(s, k) = MazeObject{};
+    MazeTask{c, s, key}.draw_objective(0);
+    begin_task(c, s, key);
+    begin_walk(c, s);
+    look_again(c, s);
   }
 
   MESA_HD static bool can_go(const Config& c, const State& s, int direction) {
-    return tiles_from(c, s, tile_of(c, s.row) + row_step(direction), tile_of(c, s.col) + col_step(direction)) & 1;
+    if (!MazeTiles::can_go(c, s, s.row, s.col, direction)) return false;
+    return !(s.door_closed && s.row + row_step(direction) == s.door_row && s.col + col_step(direction) == s.door_col);
+  }
+  MESA_HD static void go(const Config& c, State& s, int direction) {
+    const int moves = can_go(c, s, direction);
+    s.row = static_cast<uint8_t>(s.row + moves * row_step(direction));
+    s.col = static_cast<uint8_t>(s.col + moves * col_step(direction));
   }
 
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&) {
-    const int moves = can_go(c, s, action);
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+    if (!c.plain) return step_with_options(c, s, action, key);
+    const int moves = MazeTiles::can_go(c, s, s.row, s.col, action);
     s.row = static_cast<uint8_t>(s.row + moves * row_step(action));
     s.col = static_cast<uint8_t>(s.col + moves * col_step(action));
     ++s.trial_step;
-    const bool reached = s.row == s.goal_row && s.col == s.goal_col;
+    const bool reached = s.row == object_of(s, 0).row && s.col == object_of(s, 0).col;
     const float reward = static_cast<float>(reached ? c.step_reward + c.goal_reward : c.step_reward);
     const bool trial_over = reached || s.trial_step == c.trial_steps;
     if (!trial_over) return {reward, false, false};
@@ -197,78 +274,324 @@ struct Maze {
     return {reward, terminated, true};
   }
 
-  // Eight bits become eight bytes of 0 or 1, the lowest first.
-  MESA_HD static uint64_t bytes_of_bits(uint64_t bits) {
-    const uint64_t one_each = (bits & 0xFF) * 0x0101010101010101ull & 0x8040201008040201ull;
-    return (one_each + 0x7F7F7F7F7F7F7F7Full) >> 7 & 0x0101010101010101ull;
-  }
-  // `count` tiles from (row, col) of the picture, a byte each; `count` bytes are written and not one more.
-  MESA_HD static void write_tiles(const Config& c, const State& s, int64_t row, int64_t col, int64_t count,
-                                  uint8_t* out) {
-    for (; count >= 8; count -= 8, col += 8, out += 8) {
-      const uint64_t bytes = bytes_of_bits(tiles_from(c, s, row, col));
-      memcpy(out, &bytes, 8);
+  MESA_HD_RARE static Outcome step_with_options(const Config& c, State& s, int32_t action, const Key& key) {
+    ++s.step;
+    bool changed = false;  // what is worth reaching, or how to get there
+    if (c.swap_step && s.step == c.swap_step) {
+      MazeTask{c, s, key}.draw_objective(1);
+      changed = true;
     }
-    const uint64_t bytes = bytes_of_bits(tiles_from(c, s, row, col));
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(bytes >> (8 * i));
+    if (s.step <= c.thinking_steps) {
+      if (changed) look_again(c, s);
+      return {0.0f, false, false};
+    }
+    ++s.trial_step;
+    move(c, s, action, key);
+    if (c.oracle) visited(c, s)[s.row * c.size + s.col] = 1;
+    if (s.key_there && s.row == s.key_row && s.col == s.key_col) {
+      s.key_there = s.door_closed = 0;
+      changed = true;
+    }
+    double reward = c.step_reward;
+    bool over = s.trial_step == c.trial_steps;
+    for (int k = 0; k < c.objects; ++k) {
+      if (!object_of(s, k).present || s.row != object_of(s, k).row || s.col != object_of(s, k).col) continue;
+      reward += c.goal_reward * double{value_of(c, s, k)};
+      if (c.ends == Config::kAny || (c.ends == Config::kGoal && value_of(c, s, k) > 0)) over = true;
+      if (c.ends == Config::kCollect) object_of(s, k).present = 0;
+      if (c.ends == Config::kNever) replace_objects(c, s, key, k);
+      changed = changed || c.ends >= Config::kCollect;
+      break;  // a cell holds one object
+    }
+    if (c.ends == Config::kCollect && nothing_left(c, s)) over = true;
+    if (!over && c.teleport_step && s.trial_step == c.teleport_step) {
+      replace_objects(c, s, key, -1);
+      changed = true;
+    }
+    if (!over) {
+      if (changed) look_again(c, s);
+      return {static_cast<float>(reward), false, false};
+    }
+    ++s.trial;
+    const bool terminated = s.trial == c.trials;
+    if (terminated) {
+      look_again(c, s);  // from where the episode ended
+    } else {
+      next_trial(c, s, key);
+    }
+    return {static_cast<float>(reward), terminated, true};
+  }
+  MESA_HD static void move(const Config& c, State& s, int32_t action, const Key& key) {
+    const int32_t moves = c.moves == Config::kFacing ? 3 : 4;
+    if (c.slip > 0.0) {
+      const Block block = key.block(Purpose::kStep, static_cast<uint32_t>(s.step));
+      if (block.word[0] < c.slip_threshold)
+        action = static_cast<int32_t>(uint64_t{block.word[1]} * static_cast<uint32_t>(moves) >> 32);
+    }
+    if (action >= moves) return;
+    if (c.moves == Config::kCompass) {
+      go(c, s, action);
+    } else if (action == 0) {
+      go(c, s, s.heading);
+    } else {
+      s.heading = static_cast<uint8_t>((s.heading + (action == 1 ? 3 : 1)) & 3);
+    }
+  }
+  MESA_HD static bool nothing_left(const Config& c, const State& s) {
+    for (int k = 0; k < c.objects; ++k)
+      if (object_of(s, k).present && value_of(c, s, k) > 0) return false;
+    return true;
+  }
+  // The same maze and places again, or all anew.
+  MESA_HD_RARE static void next_trial(const Config& c, State& s, const Key& key) {
+    s.trial_step = 0;
+    const bool moved = c.ends >= Config::kCollect || c.teleport_step || c.door;
+    if (c.relayout || moved) {
+      if (!c.relayout) s.placings = 0;
+      const int32_t trial = s.trial;
+      if (!c.relayout) s.trial = 0;  // the layout's key
+      s.key_there = s.door_closed = 0;
+      begin_task(c, s, key);
+      s.trial = trial;
+    } else {
+      s.row = s.start_row;
+      s.col = s.start_col;
+    }
+    begin_walk(c, s);
+    look_again(c, s);
+  }
+
+  // Where a tile of the picture stands in what is seen: turned with a facing agent's window.
+  struct Sight {
+    int64_t top, left, side;
+    int turned;  // quarter turns
+
+    MESA_HD int64_t place(int64_t tile_row, int64_t tile_col) const {  // -1: not seen
+      const int64_t y = tile_row - top, x = tile_col - left, last = side - 1;
+      if (y < 0 || y >= side || x < 0 || x >= side) return -1;
+      switch (turned) {
+        case 1:
+          return (last - x) * side + y;
+        case 2:
+          return (last - y) * side + last - x;
+        case 3:
+          return x * side + last - y;
+        default:
+          return y * side + x;
+      }
+    }
+  };
+  MESA_HD static Sight sight(const Config& c, const State& s) {
+    if (!c.view) return {0, 0, MazeTiles::side_in_tiles(c), 0};
+    return {MazeTiles::tile_of(c, s.row) - c.view / 2, MazeTiles::tile_of(c, s.col) - c.view / 2, c.view,
+            c.moves == Config::kFacing ? s.heading : 0};
   }
 
   MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
-    uint8_t* out = row.field<uint8_t>(0);
-    const int64_t side = c.view ? c.view : side_in_tiles(c);
-    const int64_t top = c.view ? tile_of(c, s.row) - c.view / 2 : 0;
-    const int64_t left = c.view ? tile_of(c, s.col) - c.view / 2 : 0;
-    if (c.view && c.view <= 7) {  // whole words; each row's excess is overwritten by the next, the last row is exact
-      for (int64_t y = 0; y + 1 < side; ++y) {
-        const uint64_t bytes = bytes_of_bits(tiles_from(c, s, top + y, left));
-        memcpy(out + y * side, &bytes, side == 3 ? 4 : 8);
-      }
-      write_tiles(c, s, top + side - 1, left, side, out + (side - 1) * side);
-    } else {
-      for (int64_t y = 0; y < side; ++y) write_tiles(c, s, top + y, left, side, out + y * side);
+    if (!c.plain) {
+      observe_with_options(c, s, row);
+      return;
     }
-    const int64_t goal_y = tile_of(c, s.goal_row) - top, goal_x = tile_of(c, s.goal_col) - left;
-    if (goal_y >= 0 && goal_y < side && goal_x >= 0 && goal_x < side) out[goal_y * side + goal_x] = kGoal;
-    if (!c.view) out[tile_of(c, s.row) * side + tile_of(c, s.col)] = kAgent;
+    uint8_t* out = row.field<uint8_t>(0);
+    const Sight seen = sight(c, s);
+    MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, out);
+    const int64_t goal =
+        seen.place(MazeTiles::tile_of(c, object_of(s, 0).row), MazeTiles::tile_of(c, object_of(s, 0).col));
+    if (goal >= 0) out[goal] = kGoal;
+    if (!c.view) out[MazeTiles::tile_of(c, s.row) * seen.side + MazeTiles::tile_of(c, s.col)] = kAgent;
+  }
+  MESA_HD_RARE static void observe_with_options(const Config& c, const State& s, const Row& row) {
+    int field = 0;
+    if (c.rays) {
+      observe_rays(c, s, row.field<int32_t>(0), row.field<int32_t>(1));
+      field = 2;
+    } else {
+      const Sight seen = sight(c, s);
+      uint8_t* view = row.field<uint8_t>(field++);
+      uint8_t* colour = c.shows_kinds() ? row.field<uint8_t>(field++) : nullptr;
+      uint8_t* shape = c.shows_kinds() ? row.field<uint8_t>(field++) : nullptr;
+      if (!seen.turned) {
+        MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, view);
+      } else {
+        for (int64_t y = 0; y < seen.side; ++y)
+          for (int64_t x = 0; x < seen.side; ++x)
+            view[seen.place(seen.top + y, seen.left + x)] = MazeTiles::from(c, s, seen.top + y, seen.left + x) & 1;
+      }
+      const auto place = [&](int r, int col) {
+        return seen.place(MazeTiles::tile_of(c, r), MazeTiles::tile_of(c, col));
+      };
+      const auto draw = [&](int r, int col, uint8_t kind) {
+        const int64_t at = place(r, col);
+        if (at >= 0) view[at] = kind;
+      };
+      if (colour) memset(colour, 0, static_cast<size_t>(seen.side * seen.side));
+      if (shape) memset(shape, 0, static_cast<size_t>(seen.side * seen.side));
+      for (int k = 0; k < c.objects; ++k) {
+        if (!object_of(s, k).present) continue;
+        draw(object_of(s, k).row, object_of(s, k).col, kGoal);
+        const int64_t at = place(object_of(s, k).row, object_of(s, k).col);
+        if (at < 0 || !colour) continue;
+        colour[at] = static_cast<uint8_t>(1 + c.colours.value[k]);
+        shape[at] = static_cast<uint8_t>(1 + c.shapes.value[k]);
+      }
+      if (s.door_closed) draw(s.door_row, s.door_col, kDoor);
+      if (s.key_there) draw(s.key_row, s.key_col, kKey);
+      if (!c.view) draw(s.row, s.col, kAgent);
+      if (c.moves == Config::kFacing && !c.view) *row.field<int32_t>(field++) = s.heading;
+    }
+    if (c.cue)
+      for (int k = 0; k < c.objects; ++k) row.field<float>(field)[k] = value_of(c, s, k);
+  }
+  MESA_HD static void observe_rays(const Config& c, const State& s, int32_t* rays, int32_t* object) {
+    for (int ray = 0; ray < 4; ++ray) {
+      const int direction = (ray + (c.moves == Config::kFacing ? s.heading : 0)) & 3;
+      rays[ray] = object[ray] = 0;
+      int r = s.row, col = s.col;
+      while (MazeTiles::can_go(c, s, r, col, direction)) {
+        r += row_step(direction);
+        col += col_step(direction);
+        if (s.door_closed && r == s.door_row && col == s.door_col) break;
+        ++rays[ray];
+        for (int k = 0; k < c.objects && !object[ray]; ++k)
+          if (object_of(s, k).present && object_of(s, k).row == r && object_of(s, k).col == col) object[ray] = k + 1;
+      }
+    }
   }
 
   MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
     const uint16_t* distance = distances(c, s);
     const int cell = s.row * c.size + s.col;
-    row.field<int32_t>(0)[0] = distance[cell];
-    for (int direction = 0; direction < 4; ++direction) {
-      const int next = cell + row_step(direction) * c.size + col_step(direction);
-      row.field<uint8_t>(1)[direction] = can_go(c, s, direction) && distance[next] < distance[cell];
+    uint8_t* optimal = row.field<uint8_t>(1);
+    if (c.moves == Config::kCompass) {
+      row.field<int32_t>(0)[0] = distance[cell] == MazeAim::kFar ? -1 : distance[cell];
+      for (int d = 0; d < 4; ++d)
+        optimal[d] = can_go(c, s, d) && distance[cell + row_step(d) * c.size + col_step(d)] < distance[cell];
+    } else {
+      const int h = s.heading, ahead = cell + row_step(h) * c.size + col_step(h);
+      const uint16_t here = distance[cell * 4 + h];
+      row.field<int32_t>(0)[0] = here == MazeAim::kFar ? -1 : here;
+      optimal[0] = can_go(c, s, h) && distance[ahead * 4 + h] < here;
+      optimal[1] = distance[cell * 4 + ((h + 3) & 3)] < here;
+      optimal[2] = distance[cell * 4 + ((h + 1) & 3)] < here;
+    }
+    if (c.noop) optimal[c.moves == Config::kFacing ? 3 : 4] = 0;
+    if (!c.plain) oracle_with_options(c, s, row);
+  }
+  MESA_HD_RARE static void oracle_with_options(const Config& c, State& s, const Row& row) {
+    uint64_t memory[kScratchBytes / 8];
+    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+    const MazeAim aim{c, s, distances(c, s)};
+    row.field<float>(2)[0] = best_return(c, s, row.field<int32_t>(0)[0]);
+    const MazeAim::Board board = aim.board(scratch);
+    uint16_t* steps = scratch.take<uint16_t>(c.num_cells());
+    const int here = s.row * c.size + s.col;
+    int first[2] = {-1, -1};
+    for (int k = 0; k < c.objects; ++k) {
+      aim.clear(steps, c.num_cells());
+      if (object_of(s, k).present) aim.spread(board, aim.object_cell(k), 0, steps, false);
+      row.field<int32_t>(3)[k] = steps[here] == MazeAim::kFar ? -1 : steps[here];
+      for (int d = 3; d >= 0 && k < 2; --d)
+        if ((board.exits[here] >> d & 1) && steps[here + row_step(d) * c.size + col_step(d)] < steps[here])
+          first[k] = d;
+    }
+    *row.field<uint8_t>(4) = first[0] >= 0 && first[1] >= 0 && first[0] != first[1];
+    mark_path(c, s, row.field<uint8_t>(5));
+    memcpy(row.field<uint8_t>(6), visited(c, s), static_cast<size_t>(c.num_cells()));
+  }
+  // The reward of the best way, cut off where the trial's steps end.
+  MESA_HD static float best_return(const Config& c, const State& s, int32_t to_go) {
+    const int32_t left = c.trial_steps ? c.trial_steps - s.trial_step : INT32_MAX;
+    if (to_go < 0) return 0.0f;
+    if (to_go > left) return static_cast<float>(c.step_reward * left);
+    double reward = c.step_reward * to_go, best = 0.0;
+    bool any = false;
+    for (int k = 0; k < c.objects; ++k) {
+      if (!object_of(s, k).present) continue;
+      if (c.ends == Config::kCollect) {
+        if (value_of(c, s, k) > 0) reward += c.goal_reward * double{value_of(c, s, k)};
+      } else if (!any || value_of(c, s, k) > best) {
+        best = value_of(c, s, k);
+        any = true;
+      }
+    }
+    return static_cast<float>(reward + (any ? c.goal_reward * best : 0.0));
+  }
+  MESA_HD static void mark_path(const Config& c, const State& s, uint8_t* on_path) {
+    State at = s;  // walks ahead; its tail is not its own, so the picture and distances are the slot's
+    const uint16_t* distance = distances(c, const_cast<State&>(s));
+    memset(on_path, 0, static_cast<size_t>(c.num_cells()));
+    for (;;) {
+      const int cell = at.row * c.size + at.col;
+      on_path[cell] = 1;
+      const bool facing = c.moves == Config::kFacing;
+      const uint16_t here = facing ? distance[cell * 4 + at.heading] : distance[cell];
+      if (here == 0 || here == MazeAim::kFar) return;
+      bool went = false;
+      for (int d = 0; d < 4 && !went; ++d) {
+        if (facing && d != at.heading) continue;
+        if (!MazeTiles::can_go(c, s, at.row, at.col, d)) continue;
+        const int next = cell + row_step(d) * c.size + col_step(d);
+        if ((facing ? distance[next * 4 + d] : distance[next]) >= here) continue;
+        at.row = static_cast<uint8_t>(at.row + row_step(d));
+        at.col = static_cast<uint8_t>(at.col + col_step(d));
+        went = true;
+      }
+      for (int turn = 1; turn <= 3 && facing && !went; turn += 2) {
+        const int h = (at.heading + turn) & 3;
+        if (distance[cell * 4 + h] >= here) continue;
+        at.heading = static_cast<uint8_t>(h);
+        went = true;
+      }
+      if (!went) return;
     }
   }
 
   static bool valid(const Config& c, const State& s) {
-    const int cells[] = {s.row, s.col, s.start_row, s.start_col, s.goal_row, s.goal_col};
+    const int cells[] = {s.row, s.col, s.start_row, s.start_col, s.door_row, s.door_col, s.key_row, s.key_col};
     for (const int cell : cells)
       if (cell >= c.size) return false;
+    for (int k = 0; k < c.objects; ++k) {
+      const MazeObject& object = object_of(s, k);
+      if (object.row >= c.size || object.col >= c.size || object.present > 1) return false;
+    }
+    if (s.heading > 3 || s.door_closed > 1 || s.key_there > 1 || s.step < 0 || s.placings < 0) return false;
     if (s.trial < 0 || s.trial > c.trials || s.trial_step < 0) return false;
     // No way out: the outermost tiles and the border around them are wall.
-    const int64_t edge = border(c), side = side_in_tiles(c), whole = side + 2 * edge;
+    const int64_t edge = MazeTiles::border(c), side = MazeTiles::side_in_tiles(c), whole = side + 2 * edge;
     for (int64_t y = 0; y < whole; ++y) {
       for (int64_t x = 0; x < whole; ++x) {
         const bool inside = y > edge && y < edge + side - 1 && x > edge && x < edge + side - 1;
-        if (!inside && (tiles_from(c, s, y, x) & 1)) return false;
+        if (!inside && (MazeTiles::from(c, s, y, x) & 1)) return false;
       }
     }
     return true;
   }
 
   static Picture picture(const Config& c, State& s) {
-    const Tile wall{'#', 60, 60, 70}, floor{' ', 245, 245, 240}, goal{'G', 220, 60, 60}, agent{'A', 60, 110, 220};
-    const int64_t side = side_in_tiles(c), edge = border(c);
+    const Tile wall{'#', 60, 60, 70}, floor{' ', 245, 245, 240}, agent{'A', 60, 110, 220};
+    const Tile door{'D', 120, 80, 40}, its_key{'K', 240, 190, 40};
+    const uint8_t colours[8][3] = {{220, 60, 60},  {60, 170, 90},   {240, 150, 40}, {150, 90, 200},
+                                   {40, 170, 190}, {230, 110, 170}, {130, 130, 40}, {100, 100, 100}};
+    const int64_t side = MazeTiles::side_in_tiles(c), edge = MazeTiles::border(c);
     Picture picture(side, side, wall);
     for (int64_t y = 0; y < side; ++y)
       for (int64_t x = 0; x < side; ++x)
-        if (tiles_from(c, s, y + edge, x + edge) & 1) picture.at(y, x) = floor;
-    picture.at(2 * s.goal_row + 1, 2 * s.goal_col + 1) = goal;
+        if (MazeTiles::from(c, s, y + edge, x + edge) & 1) picture.at(y, x) = floor;
+    for (int k = 0; k < c.objects; ++k) {
+      if (!object_of(s, k).present) continue;
+      const uint8_t* rgb = colours[c.colours.value[k]];
+      const char letter = c.shows_kinds() ? static_cast<char>('a' + c.shapes.value[k]) : 'G';
+      picture.at(2 * object_of(s, k).row + 1, 2 * object_of(s, k).col + 1) = {letter, rgb[0], rgb[1], rgb[2]};
+    }
+    if (s.door_closed) picture.at(2 * s.door_row + 1, 2 * s.door_col + 1) = door;
+    if (s.key_there) picture.at(2 * s.key_row + 1, 2 * s.key_col + 1) = its_key;
     picture.at(2 * s.row + 1, 2 * s.col + 1) = agent;
     return picture;
   }
 };
+
+static_assert(Maze::kWall == kTileWall && Maze::kFloor == kTileFloor && Maze::kGoal == kTileGoal &&
+                  Maze::kAgent == kTileAgent,
+              "reference agents know the tiles");
 
 }  // namespace mesa
