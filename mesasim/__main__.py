@@ -21,6 +21,7 @@ from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
 from mesasim.mazes import algorithms
 from mesasim.mazes.command import GENERATORS
+from mesasim.presets import PRESETS
 from mesasim.progress import bars, console, print_table, training_bar
 from mesasim.report import PAGE, write_report
 from mesasim.results import below_optimum, summarize, write_summary, write_table
@@ -64,6 +65,7 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
         console.print("Actions: " + ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions)))
         return
     print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
+    print_table("Presets", ("id", "what"), [(name, preset.help) for name, preset in PRESETS.items()])
     print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
     references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
     references += [("Maze-v0", name, f"{r.nature}: {r.what}") for name, r in baselines.MAZE_REFERENCES.items()]

@@ -17,7 +17,7 @@ from mesasim.agents.maze_references import make_reference, needed_options
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.exact import bandit as exact_bandit
 from mesasim.metrics import estimate
-from mesasim.spec import load_spec
+from mesasim.spec import load_spec, resolve
 
 EXACT = "ceiling: exact Bayes-optimal value by dynamic programming; floor: exact chance"
 TUNING_TASKS = 1000  # as many as RL^2 tuned on
@@ -44,6 +44,7 @@ class Setting:
     sample_actions: bool = False
 
     def __post_init__(self) -> None:
+        self.world, self.options = resolve(self.world, self.options)
         load_spec(self.world, self.options)  # refuses bad options before anything is made
 
     def full_options(self) -> dict[str, Any]:

@@ -18,10 +18,15 @@ class Buffers:
     """The memory of a batch: `group[name]` is a tensor [num_envs, *field.shape], written in place by every step."""
 
     def __init__(
-        self, native: _core.Vector, num_envs: int, device: torch.device, given: dict[str, Tensor] | None = None
+        self,
+        native: _core.Vector,
+        num_envs: int,
+        device: torch.device,
+        given: dict[str, Tensor] | None = None,
+        levels: Tensor | None = None,
     ) -> None:
         self.group: dict[str, dict[str, Tensor]] = {
-            "core": {}, "observation": {}, "oracle": {}, "final_observation": {}, "final_oracle": {}
+            "core": {}, "observation": {}, "oracle": {}, "final_observation": {}, "final_oracle": {}, "levels": {}
         }  # fmt: skip
         self.bytes_per_slot = 0
         listed = native.buffers()
@@ -31,6 +36,11 @@ class Buffers:
         tensors = []
         for entry in listed:
             field = entry.field
+            if (entry.group, field.name) == ("levels", "bytes"):  # read only, one array for all slots
+                assert levels is not None
+                self.group["levels"]["bytes"] = levels
+                tensors.append(levels)
+                continue
             shape = (num_envs, *field.shape)
             name = field.name if entry.group == "core" else f"{entry.group}/{field.name}"
             if name not in remaining:
@@ -50,7 +60,11 @@ class Buffers:
         native.bind([tensor.data_ptr() for tensor in tensors])
 
     def items(self) -> list[tuple[str, Tensor]]:
-        return [(f"{group}/{name}", tensor) for group, named in self.group.items() for name, tensor in named.items()]
+        """Every array a slot has a part in; not the levels themselves, which are the caller's and only read."""
+        named = [
+            (f"{group}/{name}", tensor) for group, tensors in self.group.items() for name, tensor in tensors.items()
+        ]
+        return [(name, tensor) for name, tensor in named if name != "levels/bytes"]
 
 
 def check_tensor(name: str, tensor: object, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:

@@ -1,15 +1,14 @@
-"""Every world of the engine, registered with Gymnasium as mesasim/<id>. No id is typed by hand."""
+"""Every world of the engine and every preset, registered with Gymnasium as mesasim/<id>. No id is typed by hand."""
 
 from __future__ import annotations
 
 import gymnasium
 
-from mesasim import _core
-from mesasim.spec import PREFIX
+from mesasim.spec import PREFIX, known_ids
 
 
 def register_worlds() -> None:
-    for world in _core.world_ids():
+    for world in known_ids():
         gymnasium.register(
             id=PREFIX + world,
             entry_point="mesasim.single:MesaEnv",

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import torch
 
 from mesasim import _core
+from mesasim.presets import PRESETS
 
 TORCH_DTYPES = {"bool": torch.bool, "uint8": torch.uint8, "int32": torch.int32, "float32": torch.float32}
 NUMPY_DTYPES = {"bool": np.bool_, "uint8": np.uint8, "int32": np.int32, "float32": np.float32}
 PREFIX = "mesasim/"
 
 
+def known_ids() -> list[str]:
+    """Every world's id, then every preset's."""
+    return [*_core.world_ids(), *PRESETS]
+
+
 def world_id(name: str) -> str:
-    """The engine's id of `name`, which may carry Gymnasium's namespace. Raises KeyError for an unknown world."""
+    """The id of a world or preset without Gymnasium's namespace. Raises KeyError for an unknown one."""
     if not isinstance(name, str):
-        raise TypeError(f"id: got {name!r}, allowed: one of {', '.join(_core.world_ids())}")
+        raise TypeError(f"id: got {name!r}, allowed: one of {', '.join(known_ids())}")
     bare = name.removeprefix(PREFIX)
-    if bare not in _core.world_ids():
-        raise KeyError(f"id: got {name!r}, allowed: {', '.join(_core.world_ids())} (with or without {PREFIX!r})")
+    if bare not in known_ids():
+        raise KeyError(f"id: got {name!r}, allowed: {', '.join(known_ids())} (with or without {PREFIX!r})")
     return bare
 
 
-def load_spec(name: str, options: dict[str, object] | None = None) -> _core.Spec:
+def resolve(name: str, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    """(world, options): a preset's options under those given."""
+    bare = world_id(name)
+    if bare not in PRESETS:
+        return bare, dict(options or {})
+    return PRESETS[bare].world, {**PRESETS[bare].options, **(options or {})}
+
+
+def load_spec(name: str, options: dict[str, Any] | None = None) -> _core.Spec:
     """What the world shows and accepts under these options (checked: ValueError or TypeError names the option)."""
-    return _core.spec(world_id(name), options or {})
+    return _core.spec(*resolve(name, options))
 
 
 def box(field: _core.Field) -> gymnasium.spaces.Box:

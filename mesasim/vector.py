@@ -3,6 +3,7 @@ over the engine's buffers, and nothing else."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,11 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import Buffers, address
 from mesasim.devices import check_device, usable_cores
+from mesasim.integrity import digest
+from mesasim.levels import level_bytes, read_levels
 from mesasim.rendering import frame
 from mesasim.saved_state import pack_state, unpack_state
-from mesasim.spec import load_spec, observation_space, world_id
+from mesasim.spec import load_spec, observation_space, resolve
 
 AUTORESET = {AutoresetMode.NEXT_STEP: 0, AutoresetMode.SAME_STEP: 1, AutoresetMode.DISABLED: 2}
 RENDER_MODES = ("rgb_array", "ansi")
@@ -44,6 +47,10 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         render_mode: None, "rgb_array" (uint8 [rows, cols, 3], 8 pixels a tile) or "ansi" (text).
         first_slot: global number of slot 0; slot i draws the random numbers of global slot first_slot + i.
         buffers: tensors of the caller's to use instead of allocating, by name (see `Buffers`).
+        levels: of a maze world, tasks to play instead of drawn ones: mesasim.mazes.Mazes, (mazes, start, goal), or the
+            folder of a data set. Slot i plays levels i, i + num_envs, i + 2 num_envs … each once; `info["level"]` is the
+            number of the level shown (with same-step autoreset, `info["final_level"]` of the one just ended), -1 once
+            there are no more: then they come again, not to be counted.
         options: the world's own (`mesasim list Bandit-v0` prints them).
 
     Slot i's story is a function of (seed, first_slot + i, its actions), whatever the batch size, threads or device.
@@ -68,10 +75,16 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         render_mode: str | None = None,
         first_slot: int = 0,
         buffers: dict[str, Tensor] | None = None,
+        levels: Any = None,
         **options: Any,
     ) -> None:
-        self.world_id = world_id(id)
-        self.options = options
+        given = None if levels is None else read_levels(levels)
+        if given is not None:
+            options = {"size": given[0].rows, **options}
+        self.world_id, self.options = resolve(id, options)
+        options = self.options
+        if given is not None and options["size"] != given[0].rows:
+            raise ValueError(f"size: got {options['size']} with levels of {given[0].rows}, allowed: the same")
         load_spec(self.world_id, options)
         self.num_envs = _integer("num_envs", num_envs)
         self.device = check_device(device)
@@ -94,10 +107,12 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             history=self.history,
             oracle=self.oracle,
             max_episode_steps=None if max_episode_steps is None else _integer("max_episode_steps", max_episode_steps),
+            num_levels=0 if given is None else len(given[0]),
         )
         self.max_episode_steps: int = self._native.max_episode_steps
         self.world_spec: _core.Spec = self._native.spec
-        self.buffers = Buffers(self._native, self.num_envs, self.device, buffers)
+        self.levels = None if given is None else level_bytes(*given, self.device)
+        self.buffers = Buffers(self._native, self.num_envs, self.device, buffers, self.levels)
         self.fields: list[_core.Field] = [b.field for b in self._native.buffers() if b.group == "observation"]
         self.metadata = {
             "autoreset_mode": self.autoreset_mode,
@@ -185,16 +200,16 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         self._started = True
 
     def _identity(self) -> dict[str, Any]:
+        options = {o.name: self.options.get(o.name, o.default) for o in self.world_spec.options}
         return {
             "world": self.world_id,
-            "options": {
-                option.name: self.options.get(option.name, option.default) for option in self.world_spec.options
-            },
+            "options": json.loads(json.dumps(options, default=str)),  # as it comes back: tuples are lists
             "num_envs": self.num_envs,
             "history": self.history,
             "oracle": self.oracle,
             "autoreset_mode": self.autoreset_mode.value,
             "max_episode_steps": self.max_episode_steps,
+            "levels": None if self.levels is None else digest({"levels": self.levels}),
         }
 
     # Rendering and closing
@@ -257,17 +272,20 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return array.copy() if self.copy else array
 
     def _oracle_info(self) -> dict[str, Any]:
-        if not self.oracle:
+        shown = self.buffers.group["oracle"]
+        if self.levels is not None:
+            shown = {**shown, "level": self.buffers.group["levels"]["level"]}
+        if not shown:
             return {}
-        return self._masked(
-            self.buffers.group["oracle"], torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        )
+        return self._masked(shown, torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
 
     def _info(self) -> dict[str, Any]:
         info = self._oracle_info()
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             return info
         done = self.buffers.group["core"]["terminated"] | self.buffers.group["core"]["truncated"]
+        if self.levels is not None:
+            info |= self._masked({"final_level": self.buffers.group["levels"]["final_level"]}, done)
         final = self.buffers.group["final_observation"]
         final_obs = final if len(final) > 1 else next(iter(final.values()))
         if self.output == "torch":

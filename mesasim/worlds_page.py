@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesasim import _core
+from mesasim.presets import PRESETS
 from mesasim.spec import load_spec
 
 
@@ -41,6 +42,12 @@ def markdown() -> str:
         actions = ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions))
         limit = f"{spec.max_episode_steps} steps" if spec.max_episode_steps else "none"
         parts.append(f"Actions: {actions}. Time limit: {limit}.\n")
+    parts.append("\n## Presets\n\nIds that stand for a world with these options; others may be given beside them.\n")
+    rows = [
+        (name, preset.help, " ".join(f"{option}={value}" for option, value in preset.options.items()))
+        for name, preset in PRESETS.items()
+    ]
+    parts.append(_table(("id", "what", "options"), rows))
     return "\n".join(parts)
 
 

@@ -19,6 +19,7 @@ struct Settings {
   Autoreset autoreset = Autoreset::kNextStep;
   bool history = false, oracle = false;
   int64_t max_episode_steps = 0;
+  int64_t num_levels = 0;
 };
 
 // One array the caller allocates: [num_envs, field.shape], contiguous, zeroed, on the batch's device.
@@ -43,6 +44,7 @@ class Backend {
   // On the CPU, the lowest refused slot of this step. On CUDA, of a step before: launches do not wait.
   virtual FaultReport step(void* stream) = 0;
   virtual int64_t max_episode_steps() const = 0;
+  virtual int64_t level_bytes() const = 0;  // of one level; 0: the world takes none
   // The first slot of [num_envs, stride] state bytes in host memory whose world cannot have them; -1: none.
   virtual int64_t invalid_slot(const void* state, size_t bytes) const = 0;
   virtual Picture picture(const void* slot_state) const = 0;  // of one slot's state bytes, in host memory

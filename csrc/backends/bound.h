@@ -52,6 +52,11 @@ class Bound : public Backend {
     const int64_t bytes =
         static_cast<int64_t>(sizeof(SlotHeader) + sizeof(typename W::State)) + W::tail_bytes(batch_.config);
     batch_.memory.stride = (bytes + 7) / 8 * 8;
+    if (settings.num_levels > 0 && level_bytes() == 0)
+      throw std::invalid_argument("levels: got " + std::to_string(settings.num_levels) + ", but " + W::kId +
+                                  " takes none");
+    batch_.memory.levels.count = settings.num_levels;
+    batch_.memory.levels.each = level_bytes();
     list_buffers();
   }
   const Spec& spec() const override { return spec_; }
@@ -89,7 +94,13 @@ class Bound : public Backend {
       take_history(m.final_history);
       if (settings_.oracle) take_arrays(spec_.oracle, m.final_oracle);
     }
+    if (settings_.num_levels > 0) {
+      m.levels.bytes = take();
+      m.levels.playing = reinterpret_cast<int32_t*>(take());
+      m.levels.final_playing = reinterpret_cast<int32_t*>(take());
+    }
   }
+  int64_t level_bytes() const override { return W::level_bytes(batch_.config); }
 
   int64_t max_episode_steps() const override { return batch_.max_episode_steps; }
 
@@ -128,6 +139,13 @@ class Bound : public Backend {
     if (settings_.autoreset == Autoreset::kSameStep) {
       list_group("final_observation", true);
       if (settings_.oracle) list_fields("final_oracle", spec_.oracle);
+    }
+    if (settings_.num_levels > 0) {
+      const double most = double(settings_.num_levels - 1);
+      // One array for all slots: its first axis is not num_envs but the levels.
+      buffers_.push_back({"levels", {"bytes", Dtype::kUint8, {level_bytes()}, 0, 255, 0, "levels, bytes"}});
+      buffers_.push_back({"levels", {"level", Dtype::kInt32, {}, -1, most, 0, "the level played; -1: none is left"}});
+      buffers_.push_back({"levels", {"final_level", Dtype::kInt32, {}, -1, most, 0, "the level just ended"}});
     }
   }
   void list_fields(const std::string& group, const std::vector<Field>& fields) {

@@ -23,7 +23,7 @@ void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
 
 std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& options, int64_t num_envs, int cuda_device,
                                      int64_t num_threads, int64_t first_slot, int autoreset, bool history, bool oracle,
-                                     std::optional<int64_t> max_episode_steps) {
+                                     std::optional<int64_t> max_episode_steps, int64_t num_levels) {
   const Options given = options_from(options);
   const int64_t slots = int64_t{1} << 32;  // a slot's global number is 32 bits of its random numbers' key
   check_range("num_envs", num_envs, 1, slots);
@@ -39,6 +39,8 @@ std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& opti
   settings.oracle = oracle;
   settings.max_episode_steps = max_episode_steps ? *max_episode_steps : make_spec(id, given).max_episode_steps;
   check_range("max_episode_steps", settings.max_episode_steps, 0, INT32_MAX);
+  check_range("num_levels", num_levels, 0, INT32_MAX);
+  settings.num_levels = num_levels;
   return cuda_device < 0 ? make_cpu(id, given, settings) : make_cuda(id, given, settings, cuda_device);
 }
 
@@ -119,7 +121,8 @@ PYBIND11_MODULE(_core, m) {
   py::class_<Backend>(m, "Vector")
       .def(py::init(&make_vector), py::arg("id"), py::arg("options"), py::kw_only(), py::arg("num_envs"),
            py::arg("cuda_device") = -1, py::arg("num_threads") = 1, py::arg("first_slot") = 0, py::arg("autoreset") = 0,
-           py::arg("history") = false, py::arg("oracle") = false, py::arg("max_episode_steps") = py::none())
+           py::arg("history") = false, py::arg("oracle") = false, py::arg("max_episode_steps") = py::none(),
+           py::arg("num_levels") = 0)
       .def_property_readonly("spec", &Backend::spec, py::return_value_policy::reference_internal)
       .def("buffers", &Backend::buffers)
       .def("bind",
@@ -149,6 +152,7 @@ PYBIND11_MODULE(_core, m) {
           },
           py::arg("stream") = 0)
       .def_property_readonly("max_episode_steps", &Backend::max_episode_steps)
+      .def_property_readonly("level_bytes", &Backend::level_bytes)
       .def("invalid_slot",
            [](const Backend& self, const py::bytes& state) {
              const std::string_view bytes(state);

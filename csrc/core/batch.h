@@ -63,6 +63,13 @@ struct HistoryArrays {
   uint8_t* trial_start;
 };
 
+// Tasks given instead of drawn: slot s plays numbers s, s + num_slots, s + 2 num_slots … in its episodes 0, 1, 2 …
+struct Levels {
+  const uint8_t* bytes;  // [count, each], or null
+  int64_t count, each;
+  int32_t *playing, *final_playing;  // [num_slots]: the number played, -1 once there are no more (they come again)
+};
+
 struct Memory {
   uint8_t* state;  // [num_slots, stride]: SlotHeader, then the world's State and what trails it
   int64_t stride;
@@ -73,6 +80,7 @@ struct Memory {
   HistoryArrays history;
   Arrays final_observation, final_oracle;  // same-step autoreset only
   HistoryArrays final_history;
+  Levels levels;
 };
 
 template <class W>
@@ -124,7 +132,14 @@ MESA_HD_RARE void begin_episode(const Batch<W>& b, int64_t slot, SlotHeader& hea
   header.live = 1;
   header.done = 0;
   auto& state = state_of<W>(header);
-  W::reset(b.config, state, header.key());
+  const uint8_t* level = nullptr;
+  if (b.memory.levels.count > 0) {
+    const Levels& levels = b.memory.levels;
+    const int64_t number = slot + int64_t{header.episode} * b.num_slots;
+    levels.playing[slot] = number < levels.count ? static_cast<int32_t>(number) : -1;
+    level = levels.bytes + number % levels.count * levels.each;
+  }
+  W::reset(b.config, state, header.key(), level);
   show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, -1, 0.0f, true);
 }
 
@@ -178,6 +193,7 @@ template <class W>
 MESA_HD_RARE void end_and_begin(const Batch<W>& b, int64_t slot, SlotHeader& header, int32_t action, Outcome outcome) {
   show_slot(b, slot, state_of<W>(header), b.memory.final_observation, b.memory.final_oracle, b.memory.final_history,
             action, outcome.reward, outcome.trial_over);
+  if (b.memory.levels.count > 0) b.memory.levels.final_playing[slot] = b.memory.levels.playing[slot];
   ++header.episode;
   begin_episode(b, slot, header);
 }

@@ -101,6 +101,7 @@ struct Bandit {
   static_assert(sizeof(State) == 32 && std::is_trivially_copyable_v<State>);
 
   // Tail: the means, as thresholds p * 2^32 (Bernoulli) or floats (Gaussian); then, for the oracle, counts and sums.
+  MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
   MESA_HD static int64_t tail_bytes(const Config& c) { return int64_t{c.arms} * (c.oracle ? 12 : 4); }
   MESA_HD static uint32_t* thresholds(State& s) { return tail_of<uint32_t>(s); }
   MESA_HD static float* means(State& s) { return tail_of<float>(s); }
@@ -134,7 +135,7 @@ struct Bandit {
     }
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
     s = State{};
     if (c.prior == kUniform && c.reward == kBernoulli) {  // the threshold is the draw itself: four arms a block
       for (int32_t arm = 0; arm < c.arms; arm += 4) {

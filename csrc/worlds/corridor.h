@@ -38,9 +38,10 @@ struct Corridor {
     int32_t cell, goal, trial, unused;
   };
   static_assert(sizeof(State) == 16 && std::is_trivially_copyable_v<State>);
+  MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
   MESA_HD static int64_t tail_bytes(const Config&) { return 0; }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
     s = State{};
     s.cell = c.length / 2;
     s.goal = key.block(Purpose::kTask, 0).word[0] >> 31 ? c.length - 1 : 0;

@@ -189,19 +189,28 @@ struct Maze {
   MESA_HD static int64_t sight_side(const Config& c) { return c.view ? c.view : MazeTiles::side_in_tiles(c); }
 
   // A new maze and its places. A redrawn layout is that of a seed of its own.
-  MESA_HD_RARE static void begin_task(const Config& c, State& s, const Key& key) {
+  MESA_HD_RARE static void begin_task(const Config& c, State& s, const Key& key, const uint8_t* level) {
     uint64_t bits[2 * Config::kMaxSide], memory[kScratchBytes / 8];
     const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
     const Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
     const Key layout_key{key.seed ^ static_cast<uint64_t>(s.trial) * 0x9E3779B97F4A7C15ull, key.stream, key.episode};
-    lay_out(c.layout, layout_key, maze, scratch, &c.table);
     const MazeTask task{c, s, key};
-    if (c.plain) {
+    int32_t given[2] = {-1, -1};  // start and goal
+    if (level) {
+      memcpy(maze.bits, level, static_cast<size_t>(maze.bytes()));
+      memcpy(given, level + maze.bytes(), sizeof given);
+    } else {
+      lay_out(c.layout, layout_key, maze, scratch, &c.table);
+    }
+    if (given[0] >= 0) {
+      task.place_as_given(given[0], given[1]);
+    } else if (c.plain && !level) {
       task.place_plainly(maze, scratch);
     } else {
       task.place(maze, scratch);
     }
     MazeTiles::paint(c, s, maze);
+    for (int k = 0; k < c.objects; ++k) first_object_of(c, s, k) = object_of(s, k);
   }
   MESA_HD_RARE static void look_again(const Config& c, State& s) {
     if (!c.oracle) return;
@@ -235,11 +244,14 @@ struct Maze {
     visited(c, s)[s.row * c.size + s.col] = 1;
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key) {
+  // A level: the maze's bits, then start and goal as cell numbers, both -1 where they are to be drawn.
+  MESA_HD static int64_t level_bytes(const Config& c) { return Lattice::bytes_of(c.size, c.size) + 8; }
+
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level) {
     s = State{};
     for (int k = 0; k < c.objects; ++k) object_of(s, k) = MazeObject{};
     MazeTask{c, s, key}.draw_objective(0);
-    begin_task(c, s, key);
+    begin_task(c, s, key, level);
     begin_walk(c, s);
     look_again(c, s);
   }
@@ -345,17 +357,15 @@ struct Maze {
   // The same maze and places again, or all anew.
   MESA_HD_RARE static void next_trial(const Config& c, State& s, const Key& key) {
     s.trial_step = 0;
-    const bool moved = c.ends >= Config::kCollect || c.teleport_step || c.door;
-    if (c.relayout || moved) {
-      if (!c.relayout) s.placings = 0;
-      const int32_t trial = s.trial;
-      if (!c.relayout) s.trial = 0;  // the layout's key
-      s.key_there = s.door_closed = 0;
-      begin_task(c, s, key);
-      s.trial = trial;
+    if (c.relayout) {
+      s.has_door = s.door_closed = s.key_there = 0;
+      begin_task(c, s, key, nullptr);
     } else {
       s.row = s.start_row;
       s.col = s.start_col;
+      s.heading = s.start_heading;
+      for (int k = 0; k < c.objects; ++k) object_of(s, k) = first_object_of(c, s, k);
+      s.door_closed = s.key_there = s.has_door;
     }
     begin_walk(c, s);
     look_again(c, s);
@@ -552,9 +562,13 @@ struct Maze {
       if (cell >= c.size) return false;
     for (int k = 0; k < c.objects; ++k) {
       const MazeObject& object = object_of(s, k);
+      const MazeObject& first = tail_of<MazeObject>(s, 8 * int64_t{c.objects})[k];
       if (object.row >= c.size || object.col >= c.size || object.present > 1) return false;
+      if (first.row >= c.size || first.col >= c.size || first.present > 1) return false;
     }
-    if (s.heading > 3 || s.door_closed > 1 || s.key_there > 1 || s.step < 0 || s.placings < 0) return false;
+    if (s.heading > 3 || s.start_heading > 3 || s.has_door > 1 || s.door_closed > 1 || s.key_there > 1 || s.step < 0 ||
+        s.placings < 0)
+      return false;
     if (s.trial < 0 || s.trial > c.trials || s.trial_step < 0) return false;
     // No way out: the outermost tiles and the border around them are wall.
     const int64_t edge = MazeTiles::border(c), side = MazeTiles::side_in_tiles(c), whole = side + 2 * edge;

@@ -123,6 +123,7 @@ class PlainMaze:
         self.door = self.key_at = None
         self.place_plainly() if self.plain else self.place()
         self.visited = {self.at}
+        self.first = list(self.objects), self.door, self.key_at, self.heading
 
     def join(self, a, b):
         self.open[a].add(b)
@@ -297,10 +298,10 @@ class PlainMaze:
 
     def next_trial(self):
         self.trial_step = 0
-        o = self.o
-        if o["relayout"] or o["ends"] in ("collect", "never") or o["teleport_step"] or o["door"]:
-            self.placings = self.placings if o["relayout"] else 0
+        if self.o["relayout"]:
             self.begin_task()
+        else:
+            self.objects, self.door, self.key_at, self.heading = list(self.first[0]), *self.first[1:]
         self.at, self.visited = self.start, {self.start}
 
     # What is seen

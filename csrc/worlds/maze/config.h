@@ -161,11 +161,12 @@ struct MazeObject {
 
 struct MazeState {
   uint8_t row, col, start_row, start_col;
-  uint8_t heading;  // of facing moves
-  uint8_t door_row, door_col, door_closed, key_row, key_col, key_there, unused;
+  uint8_t heading, start_heading;  // of facing moves
+  uint8_t door_row, door_col, door_closed, key_row, key_col, key_there;
+  uint8_t has_door, unused[3];
   int32_t trial, trial_step, step, placings;
 };
-static_assert(sizeof(MazeState) == 28 && std::is_trivially_copyable_v<MazeState>);
+static_assert(sizeof(MazeState) == 32 && std::is_trivially_copyable_v<MazeState>);
 
 // The tail begins with the objects and their rewards in force.
 MESA_HD MazeObject& object_of(MazeState& s, int k) {
@@ -173,6 +174,10 @@ MESA_HD MazeObject& object_of(MazeState& s, int k) {
 }
 MESA_HD const MazeObject& object_of(const MazeState& s, int k) {
   return tail_of<MazeObject>(s)[k];
+}
+// Where they lay at the start of a trial in this maze.
+MESA_HD MazeObject& first_object_of(const MazeConfig& c, MazeState& s, int k) {
+  return tail_of<MazeObject>(s, 8 * int64_t{c.objects})[k];
 }
 MESA_HD float& value_of(const MazeConfig& c, MazeState& s, int k) {
   return tail_of<float>(s, 4 * int64_t{c.objects})[k];

@@ -150,9 +150,15 @@ struct MazeTask {
     if (start < 0) start = 0;
     s.row = s.start_row = static_cast<uint8_t>(start / c.size);
     s.col = s.start_col = static_cast<uint8_t>(start % c.size);
-    if (c.moves == MazeConfig::kFacing) s.heading = static_cast<uint8_t>(rng.below(4));
+    if (c.moves == MazeConfig::kFacing) s.heading = s.start_heading = static_cast<uint8_t>(rng.below(4));
     if (c.routes == 2 && steps[start] > 0) open_second_route(maze, steps, start, rng, scratch);
     if (c.door) place_door(maze, about, steps, start, rng, scratch);
+  }
+
+  // Start and goal as a level gives them.
+  MESA_HD void place_as_given(int start, int goal) const {
+    set(start, goal);
+    for (int k = 1; k < c.objects; ++k) object_of(s, k).present = 0;
   }
 
   // The tree's path from start to the first object, walked by steps to it; calls at(cell, place on the path).
@@ -226,7 +232,7 @@ struct MazeTask {
     s.door_col = static_cast<uint8_t>(door % c.size);
     s.key_row = static_cast<uint8_t>(at / c.size);
     s.key_col = static_cast<uint8_t>(at % c.size);
-    s.door_closed = s.key_there = 1;
+    s.has_door = s.door_closed = s.key_there = 1;
   }
 };
 

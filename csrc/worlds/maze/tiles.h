@@ -13,7 +13,7 @@ struct MazeTiles {
     const int64_t rows = side_in_tiles(c) + 2 * border(c);
     return (row_bytes(c) * rows + 8 + 1) / 2 * 2;  // 8: a row is read and written a word at a time
   }
-  MESA_HD static int64_t at(const MazeConfig& c) { return 8 * int64_t{c.objects}; }  // in the tail
+  MESA_HD static int64_t at(const MazeConfig& c) { return 12 * int64_t{c.objects}; }  // in the tail
   // Where a cell's own tile lies, in rows or columns of the picture.
   MESA_HD static int64_t tile_of(const MazeConfig& c, int cell) { return 2 * cell + 1 + border(c); }
 
