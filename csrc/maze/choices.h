@@ -56,6 +56,26 @@ struct Words {
   }
 };
 
+// Uniform choices 0 … n-1 for n up to 2^17, three to a 64-bit word: the word is a fraction, a choice takes its leading
+// digit in base n and leaves the rest. The third is off by less than n^3 / 2^64 of its probability.
+struct Choices {
+  Words words;
+  uint64_t fraction = 0;
+  int32_t left = 0;
+
+  MESA_HD explicit Choices(const Key& key) : words(key, Purpose::kLayout) {}
+  MESA_HD uint32_t below(uint32_t n) {
+    if (left == 0) {
+      fraction = words.u64();
+      left = 3;
+    }
+    --left;
+    const Wide product = multiply_wide(fraction, n);
+    fraction = product.low;
+    return static_cast<uint32_t>(product.high);
+  }
+};
+
 // A probability as Words::chance compares it: p in units of 2^-32, 1 always true.
 MESA_HD uint64_t chance_threshold(double p) {
   return static_cast<uint64_t>(p * 4294967296.0 + 0.5);

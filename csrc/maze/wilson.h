@@ -53,14 +53,14 @@ struct Wilson : OneByOne<Wilson> {
     for (int r = 0; r < layout.rows; ++r) {
       for (int32_t begin = walk.board.index(r, 0), end = begin + layout.cols; begin < end; ++begin) {
         if (cell[begin]) continue;
-        uint8_t found = 0;
-        for (int32_t at = begin; found != kTaken;) {
+        for (int32_t at = begin;;) {
           const uint32_t direction = walk.direction();
           const int32_t next = at + walk.step[direction];
-          last[at] = static_cast<uint8_t>(direction);  // into the frame: written over by the next try
-          found = cell[next];
-          at = found == LatticeWalk::kFrame ? at : next;
-          found &= kTaken;
+          const uint8_t found = cell[next];
+          if (found == LatticeWalk::kFrame) continue;  // not a neighbour: draw again
+          last[at] = static_cast<uint8_t>(direction);
+          at = next;
+          if (found) break;
         }
         for (int32_t at = begin; !cell[at];) {  // the walk without its loops: each cell as it was last left
           const uint32_t direction = last[at];

@@ -68,10 +68,9 @@ def mazes(
         manifest = generate_dataset(
             config, out, num_threads=num_threads, resume=resume, overwrite=overwrite, report=report
         )
-    kept = sum(shard["kept"] for shard in manifest["shards"].values())
-    console.print(
-        f"{kept:,} mazes in {len(manifest['shards'])} shards in {out}; read: mesasim.mazes.load({str(out)!r})"
-    )
+    kept, shards = sum(shard["kept"] for shard in manifest["shards"].values()), len(manifest["shards"])
+    where = f"{shards} shard{'s' * (shards != 1)} in {out}"
+    console.print(f"{kept:,} mazes in {where}; read: mesasim.mazes.load({str(out)!r})", soft_wrap=True)
 
 
 GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes}
