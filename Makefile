@@ -34,6 +34,7 @@ flavours: $(STAMP)  # the same signatures from -O0, -O3, clang and sanitizer bui
 
 docs: $(STAMP)
 	$(BIN)/mesasim list --markdown > docs/worlds.md
+	$(BIN)/python docs/figures.py
 
 bench: $(STAMP)
 	$(BIN)/mesasim bench step

@@ -12,6 +12,7 @@ import numpy as np
 
 import mesasim
 from mesasim import mazes
+from mesasim.presets import PRESETS
 
 FIGURES = Path(__file__).resolve().parent / "figures"
 SIZE, SEED = 24, 4
@@ -19,7 +20,7 @@ OPTIONS = {"percolation": {"p": 0.55}, "depth_first_percolation": {"p": 0.1}}
 BENT = {
     "depth_first, branching=.3": ("depth_first", {"branching": 0.3}),
     "depth_first, braid=1": ("depth_first", {"braid": 1.0}),
-    "depth_first, max_tree_depth=20": ("depth_first", {"max_tree_depth": 20}),
+    "depth_first, max_tree_depth=20": ("depth_first", {"max_tree_depth": 20, "start_row": 12, "start_col": 12}),
     "growing_tree, newest=.9": ("growing_tree", {"newest": 0.9}),
 }
 
@@ -58,8 +59,6 @@ def algorithms_figure() -> None:
 
 
 def presets_figure() -> None:
-    from mesasim.presets import PRESETS
-
     figure, axes = plt.subplots(2, len(PRESETS), figsize=(2.9 * len(PRESETS), 6), layout="constrained", squeeze=False)
     for column, name in enumerate(PRESETS):
         env = mesasim.make_vec(name, 2, seed=SEED, render_mode="rgb_array")

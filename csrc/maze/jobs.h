@@ -110,6 +110,7 @@ struct MazeSolutions : AboutMazes, MazeByMaze<MazeSolutions> {
   uint8_t* moves;  // [count, PackedMoves::bytes_of(cells)]
   MESA_HD PackedMoves moves_of(int64_t i) const { return {moves + i * PackedMoves::bytes_of(mazes.cells())}; }
   MESA_HD void one(int64_t i, Scratch scratch) const {
+    memset(moves_of(i).bytes, 0, static_cast<size_t>(PackedMoves::bytes_of(mazes.cells())));
     const Solved solved = shortest_path(mazes[i], start[i], goal[i], moves_of(i), scratch);
     length[i] = solved.length;
     unique[i] = solved.unique;

@@ -25,10 +25,8 @@ MESA_HD int first_direction(uint32_t mask) {
 struct PackedMoves {
   uint8_t* bytes;
   MESA_HD static int64_t bytes_of(int64_t cells) { return (cells + 3) / 4; }
-  MESA_HD void put(int32_t k, int direction) const {
-    const int shift = 2 * (k & 3);
-    const uint32_t before = shift ? bytes[k >> 2] : 0;
-    bytes[k >> 2] = static_cast<uint8_t>(before | static_cast<uint32_t>(direction) << shift);
+  MESA_HD void put(int32_t k, int direction) const {  // into what was 0
+    bytes[k >> 2] = static_cast<uint8_t>(bytes[k >> 2] | static_cast<uint32_t>(direction) << (2 * (k & 3)));
   }
   MESA_HD int at(int32_t k) const { return bytes[k >> 2] >> (2 * (k & 3)) & 3; }
 };

@@ -47,6 +47,7 @@ class MazeBenchmark:
 
     def round(self, seconds: float) -> None:
         """Calls for about `seconds` and notes the rates."""
+        torch.set_num_threads(1)  # torch's own threads, spinning after a large tensor, would take the generator's cores
         calls = 0
         gc.disable()
         wall, cpu = time.perf_counter(), time.process_time()

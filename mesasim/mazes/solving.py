@@ -59,7 +59,7 @@ def solve(
     count, on = len(mazes), mazes.device
     length = torch.empty(count, dtype=torch.int32, device=on)
     unique = torch.empty(count, dtype=torch.bool, device=on)
-    moves = torch.zeros((count, (mazes.rows * mazes.cols + 3) // 4), dtype=torch.uint8, device=on)
+    moves = torch.empty((count, (mazes.rows * mazes.cols + 3) // 4), dtype=torch.uint8, device=on)
     ask(_core.maze_solutions, mazes, [starts, goals, length, unique, moves], num_threads)
     if on_impossible == "error" and bool((length < 0).any()):
         raise ValueError(
