@@ -27,7 +27,7 @@ template <class Job>
 void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
   CUDA_CHECK(cudaSetDevice(device));
   const auto on = static_cast<cudaStream_t>(stream);
-  const int64_t bytes = (job.scratch_bytes(1) + 15) / 16 * 16;
+  const int64_t bytes = std::max<int64_t>(16, (job.scratch_bytes(1) + 15) / 16 * 16);  // a job may need none
   const int64_t threads = std::min({count, kMostThreads, std::max<int64_t>(kThreadsPerBlock, kMostScratch / bytes)});
   const int64_t blocks = (threads + kThreadsPerBlock - 1) / kThreadsPerBlock;
   void* scratch = nullptr;
