@@ -98,3 +98,25 @@ def test_bad_rules_are_named(bad, error):
     made = mazes.generate(2, 5, seed=1)
     with pytest.raises(error, match=next(iter(bad)).split("_")[0]):
         made.endpoints(**bad)
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 2), (3, 99)])
+def test_with_a_start_given_the_goal_is_uniform_over_those_allowed(least, most):
+    made = mazes.generate(1, (3, 4), "prim_edge", seed=3, braid=0.5)
+    steps = made.distances(5)[0].flatten()
+    fits = (steps >= least) & (steps <= most) & (torch.arange(12) != 5)
+    start, goal = same(made, 0).endpoints(seed=2, start=5, min_distance=least, max_distance=most)
+    counts = torch.bincount(goal.long(), minlength=12)
+    assert (start == 5).all() and fits.sum() > 1 and not counts[~fits].any()
+    assert stats.chisquare(counts[fits]).pvalue > 0.001
+
+
+def test_rules_hard_to_keep_are_decided_in_time():
+    """Trying every pair takes some 10^10 steps for the first and the second."""
+    made = mazes.generate(2, 256, "depth_first", seed=1)
+    assert (made.endpoints(min_distance=256 * 256, on_impossible="mask")[0] < 0).all()
+    start, goal = made.endpoints(seed=1, start=(0, 0), max_distance=2)
+    assert (made.solve(start, goal).length <= 2).all()
+    longest = made.distances(0).flatten(1).max(1).values
+    start, goal = made.endpoints(seed=1, min_distance=int(longest.min()))
+    assert (made.solve(start, goal).length >= longest.min()).all()
