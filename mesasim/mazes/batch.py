@@ -12,6 +12,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.mazes import endpoints as _endpoints
 from mesasim.mazes import exchange, pixels, selection, solving, structure
+from mesasim.mazes.cells import name_some
 from mesasim.mazes.machine import integer
 
 MIN_SIDE, MAX_SIDE = 2, _core.MAX_MAZE_SIDE
@@ -32,6 +33,26 @@ def check_size(size: Any) -> tuple[int, int]:
     return rows, cols
 
 
+def check_packed(packed: Any, cols: int) -> None:
+    """Raises unless `packed` holds mazes `cols` wide and nothing else: native searches trust that no connection leaves."""
+    if not isinstance(packed, Tensor) or packed.dtype != torch.uint8:
+        raise TypeError(
+            f"packed: got {getattr(packed, 'dtype', type(packed).__name__)}, allowed: a tensor of torch.uint8"
+        )
+    if packed.dim() != 4 or packed.shape[1] != 2 or packed.shape[3] != row_bytes(cols):
+        raise ValueError(
+            f"packed: got shape {tuple(packed.shape)}, allowed: (count, 2, rows, {row_bytes(cols)}) with cols={cols}"
+        )
+    check_size((packed.shape[2], cols))
+    in_last = (
+        cols - 1
+    ) % 8  # bits of a row's last byte that may be set: of cells to the right of which there is another
+    right, down = (1 << in_last) - 1, (2 << in_last) - 1
+    leaves = (packed[:, 0, -1] != 0).any(1) | (packed[:, 1, :, -1] > right).any(1) | (packed[:, 0, :, -1] > down).any(1)
+    if leaves.any():
+        raise ValueError(f"packed: got a bit of no cell or a connection that leaves the lattice in {name_some(leaves)}")
+
+
 class Mazes:
     """`len(mazes)` mazes of rows × cols cells.
 
@@ -44,8 +65,13 @@ class Mazes:
     A cell's number is row * cols + col. Directions, in masks and actions: 0 up, 1 right, 2 down, 3 left.
     """
 
-    def __init__(self, packed: Tensor, cols: int, origin: dict[str, Any] | None = None) -> None:
-        self.packed = packed
+    def __init__(
+        self, packed: Tensor, cols: int, origin: dict[str, Any] | None = None, *, checked: bool = False
+    ) -> None:
+        """TypeError or ValueError for bytes that are no mazes of `cols` columns; `checked`: known to be some."""
+        if not checked:
+            check_packed(packed, integer("cols", cols, MIN_SIDE, MAX_SIDE))
+        self.packed = packed.contiguous()
         self.rows, self.cols = packed.shape[2], cols
         self.origin = origin or {}
 
@@ -84,17 +110,17 @@ class Mazes:
         if leaving.any():
             raise ValueError(f"connections: got one that leaves the lattice in maze {int(leaving.nonzero()[0])}")
         spread = torch.nn.functional.pad(given, (0, -cols % 8)).unflatten(-1, (-1, 8))
-        return cls((spread * BIT.to(given.device)).sum(-1, dtype=torch.uint8), cols)
+        return cls((spread * BIT.to(given.device)).sum(-1, dtype=torch.uint8), cols, checked=True)
 
     def __getitem__(self, which: Any) -> Mazes:
         """Some of the mazes: a slice, or a tensor, array or list of indices or bool."""
         if isinstance(which, slice):
-            return Mazes(self.packed[which].contiguous(), self.cols)
+            return Mazes(self.packed[which], self.cols, checked=True)
         if isinstance(which, (int, np.integer)):
             raise TypeError(
                 f"index: got {which}, allowed: a slice or a tensor; mazes[{which}:{which + 1}] is a batch of one"
             )
-        return Mazes(self.packed[torch.as_tensor(which, device=self.device)].contiguous(), self.cols)
+        return Mazes(self.packed[torch.as_tensor(which, device=self.device)], self.cols, checked=True)
 
     # Exact solutions
 

@@ -289,7 +289,7 @@ class MazeDataset(Dataset):
         kept = [self.manifest["shards"][name]["kept"] for name in self.names]
         self.ends = np.cumsum(kept)
         self._verified: set[int] = set()
-        self._held: tuple[int, Shard] | None = None
+        self._held: tuple[int, Mazes, Shard] | None = None
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
@@ -306,9 +306,9 @@ class MazeDataset(Dataset):
                 if not path.exists() or sha256(path) != self.manifest["shards"][self.names[k]]["sha256"]:
                     raise ValueError(f"path: got {path}, which is missing or damaged")
                 self._verified.add(k)
-            self._held = (k, read_shard(path, self.rows, self.cols))
-        shard = self._held[1]
-        return Mazes(shard["packed"], self.cols), shard
+            shard = read_shard(path, self.rows, self.cols)
+            self._held = (k, Mazes(shard["packed"], self.cols), shard)
+        return self._held[1:]
 
     def solutions(self, k: int) -> Solutions:
         """Shard k's shortest paths, as Mazes.solve gives them (uniqueness is not kept)."""

@@ -56,4 +56,5 @@ def generate(
     for begin, end in portions(count, rows * cols):  # once even for none: bad options are refused all the same
         part = packed[begin:end]
         _core.generate_mazes(algorithm, options, rows, cols, seed, first + begin, len(part), address(part), where)
-    return Mazes(packed, cols, origin={"algorithm": algorithm, "options": options, "seed": seed, "first": first})
+    origin = {"algorithm": algorithm, "options": options, "seed": seed, "first": first}
+    return Mazes(packed, cols, origin, checked=True)

@@ -278,3 +278,23 @@ def test_connections_come_back_and_those_that_leave_are_refused():
         Mazes.from_connections(made.connections.int())
     with pytest.raises(ValueError, match="shape"):
         Mazes.from_connections(made.connections[0])
+
+
+def test_bytes_that_are_no_mazes_are_refused():
+    """A search over them would leave the lattice, and the memory it works in."""
+    good = mazes.generate(20, (7, 11), "percolation", seed=1, p=0.7).packed
+    assert torch.equal(Mazes(good, 11).packed, good)
+    for plane, row, byte, bit in ((0, 6, 0, 0), (0, 2, 1, 3), (1, 0, 1, 2), (1, 3, 1, 7)):
+        bad = good.clone()
+        bad[13, plane, row, byte] |= 1 << bit
+        with pytest.raises(ValueError, match=r"packed: got .* in maze 13"):
+            Mazes(bad, 11)
+    for bad, cols in ((good, 24), (good, 8), (good[0], 11), (good[:, :1], 11), (good[:, :, :1], 11)):
+        with pytest.raises(ValueError, match=r"packed|size"):
+            Mazes(bad, cols)
+    with pytest.raises(TypeError, match=r"packed: got torch\.int64"):
+        Mazes(good.long(), 11)
+    full = torch.full((3, 2, 4, 1), 255, dtype=torch.uint8)
+    full[:, 0, -1] = 0
+    full[:, 1] = 127
+    assert (Mazes(full, 8).distances(0)[:, -1, -1] == 10).all()  # a row that fills its bytes has bits to spare in none
