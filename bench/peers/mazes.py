@@ -1,7 +1,7 @@
 """Mazes a second beside other libraries', in one run: each peer in a virtual environment of its own, rounds interleaved
 with ours. Prints a Markdown table, and JSON lines with --json FILE.
 
-    python bench/peers/mazes.py [--venvs FOLDER] [--size 5 16 …] [--rounds 5] [--seconds .5] [--json FILE]
+    python bench/peers/mazes.py [--venvs FOLDER] [--algorithm …] [--size 5 16 …] [--rounds 5] [--seconds .5] [--json FILE]
 
 A peer that will not install is listed with the reason.
 """
@@ -71,6 +71,10 @@ def compare(
         {**key, "library": "mesasim", "mazes_per_second": ours.row()["mazes_per_second"], "mazes_per_cpu_second": mine}
     ]
     for name, found in theirs.items():
+        failed = next((f["error"] for f in found if "error" in f), None)
+        if failed is not None:
+            rows.append({**key, "library": name, "error": failed})
+            continue
         cpu = statistics.median(f["cpu"] for f in found)
         wall = statistics.median(f["wall"] for f in found)
         rows.append(
@@ -83,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venvs", type=Path, default=HERE / ".venvs", help="where the peers' environments are kept")
     parser.add_argument("--size", type=int, nargs="+", default=[5, 8, 16, 32, 64])
+    parser.add_argument("--algorithm", nargs="+", help="default: all a peer has")
     parser.add_argument("--mode", nargs="+", default=["generate", "solve"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3)
@@ -99,13 +104,14 @@ def main() -> None:
     print("| algorithm | mode | library | " + " | ".join(f"{n}×{n}" for n in given.size) + " |")
     print("|---|---|---|" + "---|" * len(given.size))
     lines = []
-    for algorithm in sorted({a for peer in peers for a in peer.algorithms}):
+    for algorithm in given.algorithm or sorted({a for peer in peers for a in peer.algorithms}):
         for mode in given.mode:
             by_library: dict[str, list[str]] = {}
             for size in given.size:
                 for row in compare(peers, size, algorithm, mode, given.rounds, given.seconds):
                     ratio = f" ({row['ours_is']:,.0f}×)" if "ours_is" in row else ""
-                    by_library.setdefault(row["library"], []).append(f"{row['mazes_per_cpu_second']:,.0f}{ratio}")
+                    cell = row.get("error") or f"{row['mazes_per_cpu_second']:,.0f}{ratio}"
+                    by_library.setdefault(row["library"], []).append(cell)
                     lines.append({**row, "machine": machine, "rounds": given.rounds})
             for library, cells in by_library.items():
                 print(f"| {algorithm} | {mode} | {library} | " + " | ".join(cells) + " |", flush=True)
