@@ -15,13 +15,14 @@ struct PrimEdge : OneByOne<PrimEdge> {
     Layout::start(v, l);
   }
   MESA_HD static int64_t scratch_bytes(const Layout& l) {
-    return Board::bytes_of(l.rows, l.cols) + Scratch::bytes_for<uint32_t>(int64_t{4} * l.rows * l.cols);
+    return Board::bytes_of(l.rows, l.cols) + Scratch::bytes_for<uint32_t>(int64_t{2} * l.rows * l.cols);
   }
 
   MESA_HD static void generate(const Layout& layout, const Key& key, const Lattice& maze, Scratch scratch) {
     const Board board{scratch.take<uint8_t>(Board::bytes_of(layout.rows, layout.cols)), layout.rows, layout.cols};
     board.clear();
-    uint32_t* frontier = scratch.take<uint32_t>(4 * maze.cells());  // the cell outside * 4 + direction into the tree
+    // The cell outside * 4 + direction into the tree. A connection comes in once, when its first end is taken.
+    uint32_t* frontier = scratch.take<uint32_t>(2 * maze.cells());
     uint32_t size = 0;
     const auto add = [&](int32_t at) {
       for (uint32_t d = 0; d < 4; ++d) {
