@@ -177,6 +177,12 @@ def test_wrappers_example_runs(capsys):
     assert "mean return" in capsys.readouterr().out
 
 
+def test_mazes_example_runs_and_keeps_the_hard_ones(capsys):
+    module = example("mazes_for_a_sequence_model")
+    assert module.main(count=600) > module.main(count=600, keep=(0, 25)) > 0
+    assert "<PATH_END>" in capsys.readouterr().out
+
+
 def test_cleanrl_style_example_runs_and_improves(capsys):
     module = example("cleanrl_style")
     untrained = module.main(num_envs=64, rollout_steps=16, updates=1)
