@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.mazes import Mazes, load
-from mesasim.mazes.cells import cell_numbers
+from mesasim.mazes.cells import cell_numbers, name_some
 
 Levels = Any  # Mazes, (Mazes, start, goal), or the folder of a data set of mazes
 
@@ -38,6 +38,21 @@ def read_levels(levels: Levels) -> tuple[Mazes, Tensor | None, Tensor | None]:
     if start is not None and goal is not None and bool((start == goal).any()):
         raise ValueError(f"levels: got start and goal on one cell in maze {int((start == goal).nonzero()[0])}")
     return mazes, start, goal
+
+
+def check_levels(mazes: Mazes, start: Tensor | None, goal: Tensor | None, options: dict[str, Any]) -> None:
+    """Refuses what would change the given mazes or drop what was asked for, and ends that are not joined."""
+    refused = {"relayout": True, "routes": 2, "door": True}
+    for name, value in refused.items():
+        if options.get(name) == value:
+            raise ValueError(f"{name}: got {value} with levels, allowed: mazes as they are given")
+    if start is None or goal is None:
+        return
+    if options.get("objects", 1) != 1:
+        raise ValueError(f"objects: got {options['objects']} with levels that give start and goal, allowed: 1")
+    apart = mazes.solve(start, goal, on_impossible="mask").length < 0
+    if bool(apart.any()):
+        raise ValueError(f"levels: got start and goal that no path joins in {name_some(apart)}")
 
 
 def level_bytes(mazes: Mazes, start: Tensor | None, goal: Tensor | None, device: torch.device) -> Tensor:

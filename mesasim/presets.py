@@ -16,7 +16,8 @@ class Preset:
     help: str
 
 
-_TWO_OBJECTS = {"size": 9, "view": 0, "objects": 2, "ends": "any"}
+# In dead ends, where neither stands in the way to the other.
+_TWO_OBJECTS: dict[str, Any] = {"size": 9, "view": 0, "objects": 2, "ends": "any", "places": ["dead_ends", "dead_ends"]}
 PRESETS = {
     "MazeCornerGoal-v0": Preset(
         "Maze-v0", {"size": 9, "view": 0, "places": ["corner"], "region": 1},

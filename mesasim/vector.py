@@ -18,7 +18,7 @@ from mesasim import _core
 from mesasim.buffers import Buffers, address
 from mesasim.devices import check_device, usable_cores
 from mesasim.integrity import digest
-from mesasim.levels import level_bytes, read_levels
+from mesasim.levels import check_levels, level_bytes, read_levels
 from mesasim.rendering import frame
 from mesasim.saved_state import pack_state, unpack_state
 from mesasim.spec import load_spec, observation_space, resolve
@@ -86,6 +86,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         if given is not None and options["size"] != given[0].rows:
             raise ValueError(f"size: got {options['size']} with levels of {given[0].rows}, allowed: the same")
         load_spec(self.world_id, options)
+        if given is not None:
+            check_levels(*given, options)
         self.num_envs = _integer("num_envs", num_envs)
         self.device = check_device(device)
         self.num_threads = usable_cores() if num_threads is None else _integer("num_threads", num_threads)

@@ -73,7 +73,8 @@ struct Maze {
          -1,
          double(MazeAim::kFar),
          0,
-         "actions to go to the end of the best way (see optimal_actions); -1: there is none"},
+         "actions to go to the end of the best way (see optimal_actions); -1: there is none; between objects to "
+         "collect, cells"},
         {"optimal_actions",
          Dtype::kBool,
          {actions + c.noop},
@@ -89,7 +90,8 @@ struct Maze {
                              -kUnbounded,
                              kUnbounded,
                              0,
-                             "reward to come in this trial along the best way"});
+                             "reward to come in this trial along the best way; to collect, objects of negative reward "
+                             "on it are not counted"});
       spec.oracle.push_back({"object_distances",
                              Dtype::kInt32,
                              {c.objects},
@@ -230,7 +232,7 @@ struct Maze {
     if (s.key_there) take(s.key_row, s.key_col);
     Rng rng = task.placing_rng();
     if (only < 0) {
-      task.place_objects(about, rng);
+      task.place_objects(about, rng, true);
       return;
     }
     for (int k = 0; k < c.objects; ++k)
@@ -491,7 +493,6 @@ struct Maze {
     uint64_t memory[kScratchBytes / 8];
     Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
     const MazeAim aim{c, s, distances(c, s)};
-    row.field<float>(2)[0] = best_return(c, s, row.field<int32_t>(0)[0]);
     const MazeAim::Board board = aim.board(scratch);
     uint16_t* steps = scratch.take<uint16_t>(c.num_cells());
     const int here = s.row * c.size + s.col;
@@ -505,28 +506,33 @@ struct Maze {
           first[k] = d;
     }
     *row.field<uint8_t>(4) = first[0] >= 0 && first[1] >= 0 && first[0] != first[1];
-    mark_path(c, s, row.field<uint8_t>(5));
+    const int end = mark_path(c, s, row.field<uint8_t>(5));
+    row.field<float>(2)[0] = best_return(c, s, row.field<int32_t>(0)[0], row.field<uint8_t>(5), end);
     memcpy(row.field<uint8_t>(6), visited(c, s), static_cast<size_t>(c.num_cells()));
   }
-  // The reward of the best way, cut off where the trial's steps end.
-  MESA_HD static float best_return(const Config& c, const State& s, int32_t to_go) {
+  // The reward of the best way: its steps, and the objects on it; to collect, all of positive reward, since the way is
+  // known to the first of them only; to a key, the best object there is. Cut off where the trial's steps end.
+  MESA_HD static float best_return(const Config& c, const State& s, int32_t to_go, const uint8_t* on_path, int end) {
     const int32_t left = c.trial_steps ? c.trial_steps - s.trial_step : INT32_MAX;
-    if (to_go < 0) return 0.0f;
+    if (to_go <= 0) return 0.0f;
     if (to_go > left) return static_cast<float>(c.step_reward * left);
     double reward = c.step_reward * to_go, best = 0.0;
-    bool any = false;
+    bool at_end = false;
     for (int k = 0; k < c.objects; ++k) {
-      if (!object_of(s, k).present) continue;
-      if (c.ends == Config::kCollect) {
-        if (value_of(c, s, k) > 0) reward += c.goal_reward * double{value_of(c, s, k)};
-      } else if (!any || value_of(c, s, k) > best) {
-        best = value_of(c, s, k);
-        any = true;
-      }
+      const MazeObject& object = object_of(s, k);
+      if (!object.present) continue;
+      const int cell = object.row * c.size + object.col;
+      const double value = double{value_of(c, s, k)};
+      at_end = at_end || cell == end;
+      if (value > best) best = value;
+      const bool counts = c.ends == Config::kCollect ? value > 0 : on_path[cell] && cell != s.row * c.size + s.col;
+      if (counts) reward += c.goal_reward * value;
     }
-    return static_cast<float>(reward + (any ? c.goal_reward * best : 0.0));
+    if (!at_end && c.ends != Config::kCollect) reward += c.goal_reward * best;
+    return static_cast<float>(reward);
   }
-  MESA_HD static void mark_path(const Config& c, const State& s, uint8_t* on_path) {
+  // The cell it ends in.
+  MESA_HD static int mark_path(const Config& c, const State& s, uint8_t* on_path) {
     State at = s;  // walks ahead; its tail is not its own, so the picture and distances are the slot's
     const uint16_t* distance = distances(c, const_cast<State&>(s));
     memset(on_path, 0, static_cast<size_t>(c.num_cells()));
@@ -535,7 +541,7 @@ struct Maze {
       on_path[cell] = 1;
       const bool facing = c.moves == Config::kFacing;
       const uint16_t here = facing ? distance[cell * 4 + at.heading] : distance[cell];
-      if (here == 0 || here == MazeAim::kFar) return;
+      if (here == 0 || here == MazeAim::kFar) return cell;
       bool went = false;
       for (int d = 0; d < 4 && !went; ++d) {
         if (facing && d != at.heading) continue;
@@ -552,7 +558,7 @@ struct Maze {
         at.heading = static_cast<uint8_t>(h);
         went = true;
       }
-      if (!went) return;
+      if (!went) return cell;
     }
   }
 

@@ -192,9 +192,9 @@ class PlainMaze:
         self.placings += 1
         return Draws(self.key, PLACEMENT, 64 * (self.placings - 1))
 
-    def place_objects(self, draws, inside, taken):
-        found = {}
-        for k in sorted(range(self.count), key=lambda k: self.places[k] != "fixed"):
+    def place_objects(self, draws, inside, taken, which=None):
+        found = dict.fromkeys(range(self.count))
+        for k in sorted(range(self.count) if which is None else which, key=lambda k: self.places[k] != "fixed"):
             found[k] = self.place_object(k, draws, inside, taken)
         self.objects = [found[k] for k in range(self.count)]
 
@@ -288,7 +288,8 @@ class PlainMaze:
         if o["ends"] == "collect":
             over |= not any(cell and v > 0 for cell, v in zip(self.objects, self.value, strict=True))
         if not over and o["teleport_step"] and self.trial_step == o["teleport_step"]:
-            self.place_objects(self.placing(), self.inside(), {self.at, self.door, self.key_at})
+            left = [k for k, cell in enumerate(self.objects) if cell]
+            self.place_objects(self.placing(), self.inside(), {self.at, self.door, self.key_at}, left)
         if over:
             self.trial += 1
         terminated = self.trial == o["trials"]
@@ -383,6 +384,8 @@ class PlainMaze:
             if cell in self.steps_from(self.at, walls):
                 reached.append((self.value[k], cell, ending - {cell}))
         most = max((value for value, _, _ in reached), default=None)
+        if o["ends"] != "any" and (most is None or most <= 0) and not self.plain:
+            return []
         return [(cell, 0, walls) for value, cell, walls in reached if value == most]
 
     def route(self, cell, rest):

@@ -160,6 +160,41 @@ def test_collecting_along_the_oracle_earns_the_optimal_return_in_as_many_steps_a
     assert np.allclose(best.returns, info["optimal_return"][:, 0], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("world", "options"),
+    [
+        ("MazeTwoObjects-v0", {}), ("MazeTwoObjectsTest-v0", {}), ("MazeKeys-v0", {"step_reward": -0.01}),
+        ("Maze-v0", {"size": 7, "objects": 3, "rewards": [1, -1, -0.5], "step_reward": -0.02}),
+        ("Maze-v0", {"size": 7, "objects": 2, "rewards": [1, -1], "braid": 1.0, "step_reward": -0.02}),
+    ],
+)  # fmt: skip
+def test_following_the_oracle_earns_the_return_it_promised(world, options):
+    _, info = mesasim.make_vec(world, 500, seed=7, oracle=True, **options).reset()
+    best = evaluate_agent(OracleFollower(), "", "", world=world, options=options, tasks=500, seed=7)
+    assert np.allclose(best.returns, info["optimal_return"][:, 0], atol=1e-4)
+    if world.startswith("MazeTwo"):
+        assert (best.returns == 1).all()  # neither object stands in the way to the other
+
+
+def test_where_nothing_is_worth_reaching_there_is_no_way():
+    _, info = mesasim.make_vec("Maze-v0", 200, seed=1, oracle=True, objective="signs").reset()
+    worth = info["goal_distance"][:, 0] >= 0
+    assert 70 < worth.sum() < 130 and not info["optimal_actions"][~worth].any()
+
+
+def test_what_was_collected_stays_gone_when_the_rest_moves():
+    env = mesasim.make_vec("Maze-v0", 300, seed=2, oracle=True, size=5, objects=5, ends="collect", teleport_step=6)
+    _, info = env.reset()
+    left = (info["object_distances"] >= 0).sum(1)
+    for _ in range(12):
+        _, _, terminated, _, info = env.step(info["optimal_actions"].float().argmax(1))
+        now = (info["object_distances"] >= 0).sum(1)
+        assert (now <= left).all()
+        left = torch.where(terminated, 5, now)
+        if terminated.any():
+            break
+
+
 def test_slipping_takes_uniform_actions_as_often_as_it_says():
     env = mesasim.make_vec("Maze-v0", 20_000, seed=8, size=8, view=3, algorithm="percolation", p=1.0, slip=0.4, objects=1,
                            ends="never", history=True)  # fmt: skip
@@ -259,7 +294,11 @@ def test_levels_that_cannot_be_played_are_refused():
         ({"levels": 3}, TypeError, "levels: got int"), ({"levels": mazes.generate(2, (4, 5))}, ValueError, "levels: got 2"),
         ({"levels": mazes.generate(0, 5)}, ValueError, "levels: got 0"), ({"levels": made, "size": 6}, ValueError, "size"),
         ({"levels": (made, 0, 25)}, ValueError, "levels goal"), ({"levels": (made, 3, 3)}, ValueError, "one cell"),
-        ({"levels": mazes.generate(2, 2)}, ValueError, "size"), ({"levels": "/nowhere"}, FileNotFoundError, "manifest"),
+        ({"levels": mazes.generate(2, 2)}, ValueError, "size"), ({"levels": made, "relayout": True}, ValueError, "relayout"),
+        ({"levels": made, "routes": 2}, ValueError, "routes"), ({"levels": made, "door": True}, ValueError, "door"),
+        ({"levels": (made, 0, 9), "objects": 2}, ValueError, "objects"),
+        ({"levels": (mazes.generate(2, 5, "percolation", p=0.0), 0, 9)}, ValueError, "no path joins in 2 mazes"),
+        ({"levels": "/nowhere"}, FileNotFoundError, "manifest"),
     ]  # fmt: skip
     for options, error, message in cases:
         with pytest.raises(error, match=message):

@@ -47,7 +47,9 @@ struct MazeConfig {
     v.integer("trials", c.trials, 1, 1000, "walks from start to goal in one maze; they make one episode");
     v.integer("trial_steps", c.trial_steps, 0, 1000000, "steps after which a trial ends without the goal; 0: no limit");
     v.integer("min_distance", c.min_distance, 1, 2 * (kMaxSide - 1),
-              "least number of steps from start to the first object, at most 2 * (size - 1)");
+              "least number of steps from start to the first object, before a second route is opened, at most 2 * "
+              "(size - 1); "
+              "where other options leave nothing so far, the farthest");
     v.real("step_reward", c.step_reward, -1000.0, 1000.0, "reward of every step");
     v.real("goal_reward", c.goal_reward, -1000.0, 1000.0, "times an object's reward in force, added on reaching it");
     std::vector<std::string> algorithms;

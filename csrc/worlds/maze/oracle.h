@@ -120,6 +120,7 @@ struct MazeAim {
       if (object_of(s, k).present && from_here[object_cell(k)] != kFar && value_of(c, s, k) > best)
         best = value_of(c, s, k);
     if (door >= 0) b.wall[door] = shut ? 2 : 0;
+    if (c.ends != MazeConfig::kAny && best <= 0.0f) return;  // nothing is worth reaching
     for (int k = 0; k < c.objects; ++k)
       if (object_of(s, k).present && value_of(c, s, k) == best) spread(b, object_cell(k), 0, distance, facing);
   }

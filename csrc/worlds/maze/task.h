@@ -127,10 +127,12 @@ struct MazeTask {
     rng.next_block = 64u * static_cast<uint32_t>(s.placings++);
     return rng;
   }
-  MESA_HD void place_objects(uint8_t* about, Rng& rng) const {
+  // `left_only`: those that are there; what was collected stays gone.
+  MESA_HD void place_objects(uint8_t* about, Rng& rng, bool left_only = false) const {
     for (int fixed = 1; fixed >= 0; --fixed)
       for (int k = 0; k < c.objects; ++k)
-        if ((MazeConfig::place(c, k) == MazeConfig::kFixed) == (fixed == 1)) place_object(k, about, rng);
+        if ((MazeConfig::place(c, k) == MazeConfig::kFixed) == (fixed == 1) && (object_of(s, k).present || !left_only))
+          place_object(k, about, rng);
   }
 
   // Objects, then the start: uniform over the free cells at least min_distance steps from the first object, or, where
