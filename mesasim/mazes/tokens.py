@@ -224,8 +224,9 @@ class MazeTokenizer:
 
     def _parse(self, row: list[int]) -> tuple[list[tuple[int, int]], int, int, list[int]]:
         marks = [row.index(mark) for mark in (ADJ, ADJ_END, ORIGIN, ORIGIN_END, TARGET, TARGET_END, PATH, PATH_END)]
-        if marks != sorted(marks):
-            raise ValueError("its parts are out of order")
+        frame_is_whole = marks[0] == 0 and all(b == a + 1 for a, b in zip(marks[1:-1:2], marks[2::2], strict=True))
+        if not frame_is_whole or marks != sorted(marks) or any(t != PAD for t in row[marks[-1] + 1 :]):
+            raise ValueError("its parts are out of order, or there is something around them")
         between = [row[a + 1 : b] for a, b in zip(marks[::2], marks[1::2], strict=True)]
         w = self._width
         each = 2 * w + 2
@@ -263,7 +264,10 @@ class MazeTokenizer:
             right = high == low + 1 and high % self.cols
             if not right and high != low + self.cols:
                 raise ValueError(f"cells {low} and {high} are no neighbours")
-            connections[int(bool(right)), low // self.cols, low % self.cols] = self.graph == "connections"
+            at = int(bool(right)), low // self.cols, low % self.cols
+            if bool(connections[at]) == (self.graph == "connections"):
+                raise ValueError(f"cells {low} and {high} are listed twice")
+            connections[at] = self.graph == "connections"
 
     def _follow(self, connections: Tensor, start: int, goal: int, written: list[int]) -> list[int]:
         """The path's cells from what is written of it."""
@@ -293,8 +297,12 @@ class MazeTokenizer:
             chooses = len(ways) >= 3 or (before < 0 and len(ways) >= 2)
             if not chooses and len(ahead) != 1:
                 raise ValueError("it ends before the goal")
+            if len(path) == self.rows * self.cols:  # a cell comes again: on a loop without a choice it would for ever
+                raise ValueError("it goes in circles")
             path.append(rest.pop(0) if chooses else ahead[0])
             before = at
+        if rest not in ([], listed[-1:]):
+            raise ValueError("it goes on behind the goal")
         return path
 
     def _exits(self, connections: Tensor, cell: int) -> list[int]:

@@ -96,8 +96,26 @@ def test_sequences_that_are_no_mazes_are_refused_by_number():
         bad[1, column] = token
         with pytest.raises(ValueError, match="sequence 1"):
             tokenizer.decode(bad)
+    row = tokens[1, :end].tolist()
+    middle = row.index(2) + 1
+    for bad in ([9, *row], [*row, 9], [*row[:middle], 9, *row[middle:]], [*row[:middle], 0, *row[middle:]],
+                [*row[:5], *row[1:]]):  # fmt: skip
+        with pytest.raises(ValueError, match="sequence 0"):
+            tokenizer.decode([bad])
     with pytest.raises(ValueError, match="4×4"):
         MazeTokenizer(4, 5).encode(solutions)
     for bad, error in (({"rows": 1}, ValueError), ({"path": "cells"}, ValueError), ({"shuffle": 1}, TypeError)):
         with pytest.raises(error, match=next(iter(bad))):
             MazeTokenizer(**{"rows": 4, "cols": 4, **bad})
+
+
+def test_forks_that_lead_round_a_loop_or_past_the_goal_are_refused():
+    made, start, goal, _ = mazes.Mazes.from_text(["#######\n#S  # #\n# # ###\n#  E# #\n#######\n# # # #\n#######"])
+    tokenizer = MazeTokenizer(3, 3, path="forks", shuffle=False)
+    row = tokenizer.encode(made.solve(start, goal))[0][0].tolist()
+    assert tokenizer.decode([row])[3][0].tolist() == [0, 1, 4]
+    target, last, away = row.index(5) + 1, len(row) - 2, len(tokenizer.vocabulary) - 1
+    elsewhere = [away if k in (target, last) else token for k, token in enumerate(row)]
+    for bad, what in ((elsewhere, "circles"), ([*row[:last], away, row[last], row[-1]], "behind the goal")):
+        with pytest.raises(ValueError, match=what):
+            tokenizer.decode([bad])
