@@ -59,6 +59,8 @@ def from_tiles(tiles: Tensor) -> tuple[Mazes, Tensor, Tensor, Tensor]:
     cells = tiles[:, 1::2, 1::2]
     _refuse(cells == WALL, "a cell that is wall")
     down, right = tiles[:, 2::2, 1::2] != WALL, tiles[:, 1::2, 2::2] != WALL
+    for passage in (tiles[:, 2::2, 1::2], tiles[:, 1::2, 2::2]):
+        _refuse((passage == START) | (passage == GOAL), "a start or goal between cells")
     ends = []
     for name, kind in (("start", START), ("goal", GOAL)):
         found = (cells == kind).flatten(1)

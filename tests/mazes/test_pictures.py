@@ -63,10 +63,11 @@ def test_pictures_that_are_no_mazes_are_refused_by_number():
     pixels = mazes.generate(3, 4, seed=1).pixels()
     for (y, x), colour, message in (
         ((2, 2), 255, "between four cells in picture 1"), ((0, 3), 255, "edge in picture 1"),
+        ((2, 1), (255, 0, 0), "between cells in picture 1"),
         ((3, 8), 255, "edge in picture 1"), ((3, 3), 0, "wall in picture 1"), ((1, 1), 7, r"colour \(7, 7, 7\)"),
     ):  # fmt: skip
         bad = pixels.clone()
-        bad[1, y, x] = colour
+        bad[1, y, x] = torch.tensor(colour, dtype=torch.uint8)
         with pytest.raises(ValueError, match=message):
             Mazes.from_pixels(bad)
     with pytest.raises(ValueError, match="odd sides"):
