@@ -67,12 +67,16 @@ def select(
 
 
 def digests(mazes: Mazes, *also: Tensor) -> list[bytes]:
-    """A 128-bit BLAKE2b digest a maze; of one size, equal mazes have equal digests, others (but for one chance in 2^64 of
+    """A 128-bit BLAKE2b digest a maze: equal mazes have equal digests, others (but for one chance in 2^64 of
     a collision among 2^32 mazes) differ. `also`: tensors [count] that are part of what must be equal, such as endpoints."""
+    for t in also:
+        if t.is_floating_point() or t.shape != (len(mazes),):
+            raise ValueError(f"also: got {t.dtype} {tuple(t.shape)}, allowed: integers ({len(mazes)},)")
     rows = mazes.packed.flatten(1).cpu().numpy()
     parts = [rows, *(np.ascontiguousarray(t.cpu().numpy().astype("<i8")).view(np.uint8).reshape(-1, 8) for t in also)]
     joined = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return [hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in joined]
+    size = f"{mazes.rows}x{mazes.cols}".encode()  # mazes of two sizes may be the same bytes
+    return [hashlib.blake2b(row, digest_size=DIGEST_BYTES, person=size).digest() for row in joined]
 
 
 def first_of_each(mazes: Mazes, *also: Tensor, seen: set[bytes] | None = None) -> Tensor:
