@@ -193,9 +193,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         check_size(tuple(content["size"]))
         if not isinstance(content["shards"], dict) or content["format"] not in SUFFIX:
             raise KeyError("shards")
+        for shard in content["shards"].values():
+            integer("kept", shard["kept"], 0, shard["count"])
+            shard["first"], shard["sha256"]
     except FileNotFoundError:
         raise FileNotFoundError(f"path: got {folder}, which holds no {MANIFEST}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"path: got {folder}, whose {MANIFEST} is not that of mazes ({error})") from error
     return content
 
@@ -210,8 +213,11 @@ def generate_dataset(
     settings must be the same) or `overwrite` (starts anew).
     """
     config.check()
+    if resume and overwrite:
+        raise ValueError("overwrite: got True with resume, allowed: one of them")
     folder = Path(folder)
     shards: dict[str, Any] = {}
+    left = [*folder.glob(".mazes-*.tmp"), *folder.glob(f".{MANIFEST}.*.tmp")]  # of a run that was killed
     if (folder / MANIFEST).exists():
         if not (resume or overwrite):
             raise FileExistsError(
@@ -222,8 +228,10 @@ def generate_dataset(
         else:
             for name in read_manifest(folder)["shards"]:
                 (folder / Path(name).name).unlink(missing_ok=True)
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and not set(folder.iterdir()) <= set(left):
         raise FileExistsError(f"out: got {folder}, which is not empty; allowed: a new or empty folder")
+    for file in left:
+        file.unlink(missing_ok=True)
     _write_manifest(folder, config, shards)
     seen: set[bytes] | None = set() if config.dedupe else None
     for first, count in config.ranges():
@@ -267,16 +275,20 @@ def read_shard(path: Path, rows: int, cols: int) -> Shard:
         if path.suffix == ".parquet":
             return _read_parquet(path, rows, cols)
         return load_file(path)
-    except (pa.ArrowInvalid, SafetensorError, KeyError, RuntimeError) as error:
+    except (pa.ArrowException, SafetensorError, KeyError, RuntimeError, OSError, ValueError) as error:
         raise ValueError(f"path: got {path}, which is no shard of mazes ({error})") from error
+
+
+def _solutions(mazes: Mazes, shard: Shard) -> Solutions:
+    return Solutions(mazes, shard["start"], shard["goal"], shard["length"], None, shard["moves"], None)
 
 
 class MazeDataset(Dataset):
     """A data set of mazes as torch's map-style Dataset. Item i: a dict with `number`, `connections` bool [2, rows, cols]
     and, where the set has endpoints, `start`, `goal`, `length` and `path` int32 [length + 1, 2].
 
-    Keeps one shard in memory: read in order, or shuffle within shards, when it is large. `verify=True` holds every
-    shard's SHA-256 against the manifest when it is first read.
+    Keeps one shard in memory: read in order, shuffle within shards, or ask for a `batch`, when it is large.
+    `verify=True` holds every shard's SHA-256 against the manifest when it is first read.
     """
 
     def __init__(self, path: str | Path, verify: bool = True) -> None:
@@ -311,9 +323,34 @@ class MazeDataset(Dataset):
         return self._held[1:]
 
     def solutions(self, k: int) -> Solutions:
-        """Shard k's shortest paths, as Mazes.solve gives them (uniqueness is not kept)."""
+        """Shard k's shortest paths, as Mazes.solve gives them (uniqueness is not kept). ValueError where the set was made
+        without endpoints."""
         mazes, shard = self.shard(k)
-        return Solutions(mazes, shard["start"], shard["goal"], shard["length"], None, shard["moves"], None)
+        if "start" not in shard:
+            raise ValueError(f"solutions: got {self.folder}, which was made with endpoints 'none'")
+        return _solutions(mazes, shard)
+
+    def batch(self, which: Any) -> tuple[Mazes, Solutions | None]:
+        """The mazes of some indices, in that order, and their shortest paths (None without endpoints). Each shard they lie
+        in is read once, so indices from anywhere cost a read a shard, not a read a maze."""
+        index = np.asarray(which, dtype=np.int64).reshape(-1)
+        wrong = (index < -len(self)) | (index >= len(self))
+        if wrong.any():
+            raise IndexError(f"index: got {index[wrong][0]}, allowed: 0 to {len(self) - 1}")
+        index = np.where(index < 0, index + len(self), index)
+        lies_in = np.searchsorted(self.ends, index, side="right")
+        parts, places = [], []
+        for k in np.unique(lies_in).tolist():
+            place = np.flatnonzero(lies_in == k)
+            at = torch.from_numpy(index[place] - (self.ends[k - 1] if k else 0))
+            parts.append({name: tensor[at] for name, tensor in self.shard(k)[1].items()})
+            places.append(place)
+        if not parts:
+            raise IndexError("index: got none, allowed: one or more")
+        back = torch.from_numpy(np.argsort(np.concatenate(places)))
+        joined = {name: torch.cat([part[name] for part in parts])[back] for name in parts[0]}
+        mazes = Mazes(joined["packed"], self.cols, checked=True)
+        return mazes, _solutions(mazes, joined) if "start" in joined else None
 
     def __getitem__(self, i: int) -> dict[str, Any]:
         if not -len(self) <= i < len(self):
@@ -324,16 +361,7 @@ class MazeDataset(Dataset):
         at = i - (int(self.ends[k - 1]) if k else 0)
         item: dict[str, Any] = {"number": int(shard["number"][at]), "connections": mazes[at : at + 1].connections[0]}
         if "start" in shard:
-            one = slice(at, at + 1)
-            solved = Solutions(
-                mazes[one],
-                shard["start"][one],
-                shard["goal"][one],
-                shard["length"][one],
-                None,
-                shard["moves"][one],
-                None,
-            )
+            solved = _solutions(mazes[at : at + 1], {name: tensor[at : at + 1] for name, tensor in shard.items()})
             item |= {name: int(shard[name][at]) for name in ("start", "goal", "length")}
             item["path"] = solved.path(0)
         return item

@@ -88,11 +88,50 @@ def test_deduplication_keeps_first_of_equal_mazes_also_across_shards():
     seen = set()
     parts = [made[a:b].deduplicate(seen=seen) for a, b in ((0, 5), (5, 3000))]
     assert torch.equal(torch.cat(parts), kept)
+    closed = [mazes.generate(5, size, "percolation", p=0.0) for size in ((2, 3), (2, 4))]
+    assert [int(m.deduplicate(seen=seen).sum()) for m in closed] == [1, 1]
+    for also in (torch.rand(3000), torch.zeros(5, dtype=torch.int32)):
+        with pytest.raises(ValueError, match="also"):
+            made.deduplicate(also)
     ends = torch.arange(3000) % 2
     assert made.deduplicate(ends).sum() == 8
 
 
+@pytest.mark.parametrize("endpoints", ["uniform", "none"])
+def test_a_batch_from_anywhere_reads_each_shard_once(tmp_path, monkeypatch, endpoints):
+    generate_dataset(DatasetConfig(**SMALL, endpoints=endpoints), tmp_path / "d")
+    data, read = load(tmp_path / "d"), []
+    original = datasets.read_shard
+    monkeypatch.setattr(datasets, "read_shard", lambda path, *size: read.append(path.name) or original(path, *size))
+    which = [900, 3, -1, 899, 3, 599, 600]
+    made, solved = data.batch(which)
+    assert len(read) == len(set(read)) == 4
+    for k, i in enumerate(which):
+        item = data[i]
+        assert torch.equal(made.connections[k], item["connections"])
+        assert (solved is None) == (endpoints == "none")
+        if solved is not None:
+            assert torch.equal(solved.path(k), item["path"]) and int(solved.goal[k]) == item["goal"]
+    if solved is None:
+        with pytest.raises(ValueError, match="endpoints 'none'"):
+            data.solutions(0)
+    for bad in ([0, 1000], [-1001], []):
+        with pytest.raises(IndexError, match="index"):
+            data.batch(bad)
+
+
 # Interrupted, damaged, full
+
+
+def test_what_a_killed_run_left_in_the_making_is_cleared(tmp_path):
+    config, folder = DatasetConfig(**SMALL), tmp_path / "d"
+    folder.mkdir()
+    (folder / ".manifest.json.77.tmp").write_text("{")
+    generate_dataset(config, folder)
+    whole = contents(folder)
+    (folder / f".{config.shard_name(300, 300)}.77.tmp").write_bytes(b"half")
+    generate_dataset(config, folder, resume=True)
+    assert contents(folder) == whole
 
 
 @pytest.mark.parametrize("dedupe", [False, True])
@@ -151,11 +190,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     main([*flags, "--out", str(tmp_path / "d"), "--resume"])
-    names = {
-        name for name in contents(tmp_path / "d") if not name.endswith(".tmp")
-    }  # a kill may leave its temporary file
-    assert names == set(contents(tmp_path / "whole"))
-    assert all((tmp_path / "d" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
+    assert contents(tmp_path / "d") == contents(tmp_path / "whole")
 
 
 def test_a_damaged_shard_is_found_and_made_again(tmp_path):
@@ -168,9 +203,11 @@ def test_a_damaged_shard_is_found_and_made_again(tmp_path):
             load(tmp_path / "d")[400]
         generate_dataset(config, tmp_path / "d", resume=True)
         assert contents(tmp_path / "d") == whole
-    (tmp_path / "d" / name).write_bytes(b"not a shard")
-    with pytest.raises(ValueError, match="no shard"):
-        load(tmp_path / "d", verify=False)[400]
+    footer = int.from_bytes(whole[name][-8:-4], "little")
+    for damage in (b"not a shard", whole[name][: -8 - footer] + b"\xff" * footer + whole[name][-8:]):
+        (tmp_path / "d" / name).write_bytes(damage)
+        with pytest.raises(ValueError, match="no shard"):
+            load(tmp_path / "d", verify=False)[400]
 
 
 def test_folders_in_use_or_made_otherwise_are_refused(tmp_path):
@@ -179,6 +216,8 @@ def test_folders_in_use_or_made_otherwise_are_refused(tmp_path):
     before = contents(tmp_path / "d")
     with pytest.raises(FileExistsError, match="--resume or --overwrite"):
         generate_dataset(config, tmp_path / "d")
+    with pytest.raises(ValueError, match="one of them"):
+        generate_dataset(config, tmp_path / "d", resume=True, overwrite=True)
     with pytest.raises(ValueError, match=r"seed: got 4, but .* was made with 3"):
         generate_dataset(DatasetConfig(**{**SMALL, "seed": 4}), tmp_path / "d", resume=True)
     assert contents(tmp_path / "d") == before
@@ -193,7 +232,14 @@ def test_folders_in_use_or_made_otherwise_are_refused(tmp_path):
 def test_folders_that_hold_no_data_set_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
         load(tmp_path)
-    for text in ("", "[]", "{}", '{"kind": "mesasim mazes", "format_version": 99}', "\udc80"):
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"kind": "mesasim mazes", "format_version": 99}',
+        '{"kind": "mesasim mazes", "format_version": 1, "size": [4, 4], "format": "parquet", "shards": {"a": {}}}',
+        "\udc80",
+    ):
         (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
         with pytest.raises(ValueError, match="manifest"):
             load(tmp_path)
