@@ -1,0 +1,51 @@
+// Who works on one instance together: one thread of the CPU, or the 32 of a warp. Code written over a group of lanes
+// shares its loops (lane(), size()), agrees through min() and sum(), and leaves the serial parts to once().
+#pragma once
+#include <cstdint>
+
+#include "portable.h"
+
+namespace mesa {
+
+struct OneLane {
+  MESA_HD int32_t lane() const { return 0; }
+  MESA_HD int32_t size() const { return 1; }
+  MESA_HD void sync() const {}
+  MESA_HD uint32_t min(uint32_t x) const { return x; }
+  MESA_HD int64_t sum(int64_t x) const { return x; }
+  // What the leader's call returned, known to every lane; memory it wrote is seen by all.
+  template <class F>
+  MESA_HD int64_t once(const F& f) const {
+    return f();
+  }
+};
+
+#if defined(__CUDACC__)
+struct WarpLanes {
+  static constexpr unsigned kAll = 0xffffffffu;
+  __device__ int32_t lane() const { return static_cast<int32_t>(threadIdx.x & 31u); }
+  __device__ int32_t size() const { return 32; }
+  __device__ void sync() const { __syncwarp(kAll); }
+  __device__ uint32_t min(uint32_t x) const {
+    for (int step = 16; step > 0; step /= 2) {
+      const uint32_t other = __shfl_xor_sync(kAll, x, step);
+      x = other < x ? other : x;
+    }
+    return x;
+  }
+  __device__ int64_t sum(int64_t x) const {
+    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(kAll, x, step);
+    return x;
+  }
+  template <class F>
+  __device__ int64_t once(const F& f) const {
+    __syncwarp(kAll);
+    int64_t result = 0;
+    if (lane() == 0) result = f();
+    __syncwarp(kAll);
+    return __shfl_sync(kAll, result, 0);
+  }
+};
+#endif
+
+}  // namespace mesa

@@ -1,0 +1,91 @@
+// The numbers a tour problem is solved in: distances as whole numbers, fine ones in which tours are compared and
+// optimality is proved, and coarse ones, 20 bits, in which bounds are searched for. Both round down, so that a bound on
+// either is a bound on the distances given.
+#pragma once
+#include "../core/math.h"
+#include "../maze/choices.h"
+
+namespace mesa {
+
+constexpr int32_t kMaxCities = 256;
+constexpr int32_t kFineBits = 49;    // the longest distance is below 2^49 fine units: 16 of them add up exactly in a double
+constexpr int32_t kCoarseBits = 20;  // and below 2^20 coarse ones
+
+// How a distance follows from two points. kExplicit: distances are given.
+enum class Metric : int32_t { kEuclidean = 0, kRounded = 1, kCeiling = 2, kPseudo = 3, kGeographical = 4, kExplicit = 5 };
+
+MESA_HD double power_of_two(int32_t exponent) { return double_of(static_cast<uint64_t>(exponent + 1023) << 52); }
+
+// x 2^exponent, exact (but for the subnormal) over the whole range of doubles.
+MESA_HD double scaled(double x, int32_t exponent) {
+  const int32_t half = exponent / 2;
+  return x * power_of_two(half) * power_of_two(exponent - half);
+}
+
+// The exponent e with x < 2^e; x >= 0.
+MESA_HD int32_t exponent_above(double x) { return static_cast<int32_t>(bits_of(x) >> 52) - 1022; }
+
+// Distances of one instance, as [n, stride] rows; a whole row may be read as vectors of 16.
+struct Distances {
+  int32_t n, stride;
+  int32_t fine_exponent;  // fine = floor(distance 2^fine_exponent)
+  int32_t coarse_shift;   // coarse = floor(fine 2^coarse_shift)
+  const double* given;    // [n, n]
+  int64_t* fine;          // [n, stride]
+  int32_t* coarse;        // [n, stride]
+
+  MESA_HD static int32_t stride_of(int32_t n) { return (n + 15) / 16 * 16; }
+  MESA_HD static int64_t bytes(int32_t n) {
+    const int64_t cells = int64_t{n} * stride_of(n);
+    return Scratch::bytes_for<int64_t>(cells) + Scratch::bytes_for<int32_t>(cells);
+  }
+  MESA_HD int64_t fine_of(int32_t i, int32_t j) const { return fine[i * stride + j]; }
+  MESA_HD int32_t coarse_of(int32_t i, int32_t j) const { return coarse[i * stride + j]; }
+
+  // whole: every distance is a whole number (below 2^kFineBits), which is then its own fine unit.
+  MESA_HD static Distances of(const double* given, int32_t n, Scratch& scratch) {
+    Distances d{n, stride_of(n), 0, 0, given, nullptr, nullptr};
+    d.fine = scratch.take<int64_t>(int64_t{n} * d.stride);
+    d.coarse = scratch.take<int32_t>(int64_t{n} * d.stride);
+    double longest = 0.0;
+    bool whole = true;
+    for (int32_t i = 0; i < n * n; ++i) {
+      longest = given[i] > longest ? given[i] : longest;
+      whole = whole && given[i] == static_cast<double>(static_cast<int64_t>(given[i] < 1e15 ? given[i] : 0.5));
+    }
+    const int32_t top = longest > 0.0 ? exponent_above(longest) : 0;
+    d.fine_exponent = whole && top <= kFineBits ? 0 : kFineBits - top;
+    d.coarse_shift = kCoarseBits - top - d.fine_exponent;
+    for (int32_t i = 0; i < n; ++i) {
+      for (int32_t j = 0; j < d.stride; ++j) {
+        const bool inside = j < n && j != i;
+        const int64_t fine = inside ? static_cast<int64_t>(scaled(given[i * n + j], d.fine_exponent)) : 0;
+        d.fine[i * d.stride + j] = fine;
+        d.coarse[i * d.stride + j] = d.coarsened(fine);
+      }
+    }
+    return d;
+  }
+  MESA_HD int32_t coarsened(int64_t fine) const {
+    return static_cast<int32_t>(coarse_shift >= 0 ? fine << coarse_shift : fine >> -coarse_shift);
+  }
+  // The largest coarse bound that does not yet show that no tour is shorter than `fine`.
+  MESA_HD int64_t threshold(int64_t fine) const {
+    return coarse_shift >= 0 ? (fine - 1) * (int64_t{1} << coarse_shift) : (fine - 1) >> -coarse_shift;
+  }
+  template <class Order>
+  MESA_HD int64_t fine_length(const Order* order) const {
+    int64_t length = fine_of(order[n - 1], order[0]);
+    for (int32_t i = 1; i < n; ++i) length += fine_of(order[i - 1], order[i]);
+    return length;
+  }
+  // In the distances given, summed from the first city on.
+  template <class Order>
+  MESA_HD double length(const Order* order) const {
+    double sum = 0.0;
+    for (int32_t i = 0; i < n; ++i) sum += given[order[i] * n + order[i + 1 < n ? i + 1 : 0]];
+    return sum;
+  }
+};
+
+}  // namespace mesa
