@@ -152,3 +152,52 @@ def maze_agents_act(
     action: int,
     machine: Machine,
 ) -> None: ...
+
+MAX_CLAUSES: int
+MAX_LITERALS: int
+
+class ProblemSize:
+    n: int
+    clauses: int
+    literals: int
+    colours: int
+    def __init__(self, *, n: int, clauses: int = 0, literals: int = 0, colours: int = 0) -> None: ...
+
+class CurriculumFamily:  # each of these is a module
+    MIN_N: int
+    MAX_N: int
+    @staticmethod
+    def options() -> list[Option]: ...
+    @staticmethod
+    def size(n: int, options: dict[str, object]) -> ProblemSize: ...
+    @staticmethod
+    def generate(
+        *,
+        size: ProblemSize,
+        options: dict[str, object],
+        seed: int,
+        first: int,
+        count: int,
+        arrays: Sequence[int],
+        num_threads: int,
+    ) -> None: ...
+    @staticmethod
+    def solve(
+        *,
+        size: ProblemSize,
+        node_limit: int,
+        count: int,
+        arrays: Sequence[int],
+        found: Sequence[int],
+        num_threads: int,
+    ) -> None: ...
+    @staticmethod
+    def greedy(
+        *, size: ProblemSize, count: int, arrays: Sequence[int], found: Sequence[int], num_threads: int
+    ) -> None: ...
+
+class curriculum:
+    subset_sum: CurriculumFamily
+    knapsack: CurriculumFamily
+    satisfiability: CurriculumFamily
+    colouring: CurriculumFamily

@@ -4,7 +4,7 @@
 
 #include "../maze/jobs.h"
 #include "cuda_check.h"
-#include "maze_backend.h"
+#include "job_backend.h"
 
 namespace mesa {
 namespace {

@@ -1,7 +1,7 @@
 // Compiled instead of cuda.cu where no CUDA compiler was found.
 #include "../maze/jobs.h"
 #include "backend.h"
-#include "maze_backend.h"
+#include "job_backend.h"
 
 namespace mesa {
 

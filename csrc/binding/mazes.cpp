@@ -3,7 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "../backends/maze_backend.h"
+#include "../backends/job_backend.h"
 #include "../maze/jobs.h"
 #include "../worlds/maze.h"
 #include "options.h"
@@ -171,7 +171,7 @@ void bind_mazes(py::module_& m) {
         auto* word = pointer<int64_t>(out);
         py::gil_scoped_release release;
         for (int64_t i = 0; i < count; ++i) {
-          Words words(maze_key(seed, first + static_cast<uint64_t>(i)), Purpose::kTie);
+          Words words(numbered_key(seed, first + static_cast<uint64_t>(i)), Purpose::kTie);
           for (int64_t k = 0; k < each; ++k) *word++ = words.u32();
         }
       },

@@ -1,8 +1,9 @@
-// The parts of the Python module beside the engine: exact solvers, mazes.
+// The parts of the Python module beside the engine: exact solvers, mazes, families of problems.
 #pragma once
 #include <pybind11/pybind11.h>
 
 namespace mesa {
 void bind_solvers(pybind11::module_& m);
 void bind_mazes(pybind11::module_& m);
+void bind_curriculum(pybind11::module_& m);
 }  // namespace mesa

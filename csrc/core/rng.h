@@ -40,6 +40,11 @@ struct Key {
   }
 };
 
+// The key of the number-th maze, instance … of a seed: 64 bits, as stream and episode.
+MESA_HD Key numbered_key(uint64_t seed, uint64_t number) {
+  return {seed, static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32)};
+}
+
 // A uniform double strictly inside (0, 1): 53 bits, centred in its cell.
 MESA_HD double unit_interval(uint32_t high, uint32_t low) {
   const uint64_t bits = ((uint64_t{high} << 32) | low) >> 11;

@@ -1,26 +1,11 @@
-// Random choices as generators make them, and the memory they work in. Draws are the same whether they are made one by
+// Random choices as generators make them. Draws are the same whether they are made one by
 // one or a chunk ahead.
 #pragma once
 #include "../core/rng.h"
+#include "../core/scratch.h"
 #include "lattice.h"
 
 namespace mesa {
-
-// Memory a generator or a search works in, handed out from the front.
-struct Scratch {
-  uint8_t* at;
-
-  template <class T>
-  MESA_HD T* take(int64_t count) {
-    T* taken = reinterpret_cast<T*>(at);
-    at += bytes_for<T>(count);
-    return taken;
-  }
-  template <class T>
-  MESA_HD static int64_t bytes_for(int64_t count) {
-    return (count * static_cast<int64_t>(sizeof(T)) + 7) / 8 * 8;
-  }
-};
 
 // The random words of one key and purpose, in order, drawn kChunk blocks ahead: a loop over blocks is one the compiler
 // makes vectors of.

@@ -32,22 +32,18 @@ struct PackedMazes {
   MESA_HD int64_t cells() const { return int64_t{rows} * cols; }
 };
 
-// A maze's number in its seed's sequence is its key: 64 bits, as stream and episode.
-MESA_HD Key maze_key(uint64_t seed, uint64_t number) {
-  return {seed, static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32)};
-}
-
 struct GenerateMazes {
   PackedMazes mazes;
   Layout layout;
   uint64_t seed, first;  // number of maze 0
 
+  static constexpr int64_t kMostAtOnce = 256;
   MESA_HD int64_t scratch_bytes(int lanes) const { return layout_scratch_bytes(layout, lanes); }
 
   struct Range {
     const GenerateMazes& job;
     int64_t begin;
-    MESA_HD Key key(int64_t i) const { return maze_key(job.seed, job.first + static_cast<uint64_t>(begin + i)); }
+    MESA_HD Key key(int64_t i) const { return numbered_key(job.seed, job.first + static_cast<uint64_t>(begin + i)); }
     MESA_HD Lattice lattice(int64_t i) const { return job.mazes[begin + i]; }
     MESA_HD const DepthFirst::Table* table() const { return nullptr; }
     MESA_HD void finished(int64_t) const {}
@@ -62,6 +58,7 @@ struct GenerateMazes {
 // A job that does one maze after the other: Job::one(i, scratch).
 template <class Job>
 struct MazeByMaze {
+  static constexpr int64_t kMostAtOnce = 256;
   template <int kLanes>
   MESA_HD void run(int64_t begin, int64_t end, Scratch scratch) const {
     for (int64_t i = begin; i < end; ++i) static_cast<const Job*>(this)->one(i, scratch);
@@ -189,7 +186,7 @@ struct MazeEndpoints : AboutMazes, MazeByMaze<MazeEndpoints> {
   uint64_t seed, first;
   int32_t *start, *goal;  // given where not negative; then what was found, -1 where there is nothing
   MESA_HD void one(int64_t i, Scratch scratch) const {
-    const Key key = maze_key(seed, first + static_cast<uint64_t>(i));
+    const Key key = numbered_key(seed, first + static_cast<uint64_t>(i));
     const Endpoints found = place_endpoints(mazes[i], rule, start[i], goal[i], key, scratch);
     start[i] = found.start;
     goal[i] = found.goal;
@@ -215,7 +212,7 @@ struct MazeAgentsAct : MazeByMaze<MazeAgentsAct> {
                          reinterpret_cast<uint16_t*>(bytes + sizeof(MazeMemory::Head)), size};
     const Sight sight{view + i * side * side, side};
     const bool begins = its.head->steps > 0 && trial_start && trial_start[i];
-    const MazeAgentRow row{kind, sight, its, depth, region, maze_key(seed, static_cast<uint64_t>(i)), begins, relayout};
+    const MazeAgentRow row{kind, sight, its, depth, region, numbered_key(seed, static_cast<uint64_t>(i)), begins, relayout};
     action[i] = row.act(scratch);
   }
 };

@@ -1,4 +1,6 @@
-// Runs a job over a batch of mazes on some machine. Memory is the caller's, on that machine.
+// Runs a job over a batch of instances (mazes, problems) on some machine. Memory is the caller's, on that machine. A
+// job says what it works in (scratch_bytes(lanes)), how many instances are handed out at a time at most (kMostAtOnce)
+// and does instances begin … end-1 in run<kLanes>(begin, end, scratch).
 #pragma once
 #include <cstdint>
 
