@@ -1,0 +1,35 @@
+"""Every family with options that reach every branch of its generator, and the rules in plain Python."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from mesasim import curriculum
+
+CASES = [
+    ("subset_sum", {}), ("subset_sum", {"target": "half"}), ("subset_sum", {"density": 2.0}),
+    ("knapsack", {}), ("knapsack", {"correlation": "weakly_correlated"}),
+    ("knapsack", {"correlation": "strongly_correlated", "capacity": 0.3}),
+    ("knapsack", {"correlation": "inverse_strongly_correlated", "range": 50}),
+    ("satisfiability", {}), ("satisfiability", {"k": 2, "ratio": 1.2}), ("satisfiability", {"planted": True, "ratio": 6.0}),
+    ("satisfiability", {"k": 5, "ratio": 20.0}),
+    ("colouring", {}), ("colouring", {"density": 0.25, "colours": 4}),
+    ("colouring", {"density": 0.5, "colours": 4, "planted": True}), ("colouring", {"density": 0.6, "colours": 3}),
+]  # fmt: skip
+
+
+@pytest.fixture(params=CASES, ids=lambda case: ",".join([case[0], *(f"{k}={v}" for k, v in case[1].items())]))
+def case(request):
+    """(family's module, options)."""
+    name, options = request.param
+    return curriculum.FAMILIES[name], dict(options)
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """plain_rules.py."""
+    spec = importlib.util.spec_from_file_location("plain_rules", Path(__file__).with_name("plain_rules.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
