@@ -1,9 +1,10 @@
 """Graph colouring: a colour a vertex, none twice along an edge, with at most so many colours or as few as possible. By
 branch and bound on the most constrained vertex (Brélaz 1979).
 
-`answer[i, v]` is the colour of vertex v, from 0; `value` is how many colours it uses: the fewest, or, of those allowed,
-what the first colouring found needs; -1 where there is none in those allowed (`optimal`) or none was found. Greedy: the most constrained vertex after the other in the first colour that
-is free; it may use more colours than are allowed, and is then not feasible.
+`answer[i, v]` is the colour of vertex v, from 0; `value` is how many colours it uses: the fewest, or, with a limit, what
+the first colouring found within it needs; -1 where there is none (`optimal`) or none was found. Greedy: the most
+constrained vertex after the other in the first colour that is free; it may use more colours than are allowed, and is then
+not feasible.
 """
 
 from __future__ import annotations

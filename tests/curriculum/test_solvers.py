@@ -1,5 +1,6 @@
 """Solvers find the optimum, prove it, and arrive at the nodes the rules say; greedy answers are what they claim."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,6 +128,40 @@ def test_threads_and_portions_change_no_answer(case):
         assert torch.equal(getattr(alone, name), torch.cat([getattr(part, name) for part in parts]))
     shuffled = torch.randperm(700, generator=torch.Generator().manual_seed(1))
     assert torch.equal(family.solve(instances[shuffled]).nodes, alone.nodes[shuffled])
+
+
+@pytest.mark.parametrize(
+    ("n", "correlation"), [(60, "uncorrelated"), (60, "weakly_correlated"), (30, "strongly_correlated")]
+)
+def test_larger_knapsacks_agree_with_dynamic_programming(n, correlation):
+    made = knapsack.generate(100, n, correlation=correlation, range=100)
+    solved = knapsack.solve(made)
+    assert solved.optimal.all()
+    for weights, profits, capacity, value in zip(
+        made.weights.tolist(), made.profits.tolist(), made.capacity.tolist(), solved.value.tolist(), strict=True
+    ):
+        most = np.zeros(capacity + 1, np.int64)  # by the weight that may be taken
+        for weight, profit in zip(weights, profits, strict=True):
+            if weight <= capacity:
+                most[weight:] = np.maximum(most[weight:], most[: capacity + 1 - weight] + profit)
+        assert most[capacity] == value
+
+
+@pytest.mark.parametrize(("k", "ratio"), [(2, 1.0), (3, 4.26), (3, 5.2), (4, 10.5)])
+def test_formulas_of_twelve_variables_agree_with_every_assignment(k, ratio):
+    n, made = 12, satisfiability.generate(500, 12, k=k, ratio=ratio, seed=9)
+    everything = (1 << 2**n) - 1  # a bit an assignment, in whose number bit v is variable v
+    holds = [sum(1 << a for a in range(2**n) if a >> v & 1) for v in range(n)]
+    solved = satisfiability.solve(made)
+    for clauses, feasible in zip(made.clauses.tolist(), solved.feasible.tolist(), strict=True):
+        left = everything
+        for clause in clauses:
+            some = 0
+            for literal in clause:
+                some |= holds[literal - 1] if literal > 0 else everything ^ holds[-literal - 1]
+            left &= some
+        assert feasible == (left > 0)
+    assert solved.optimal.all() and 0 < solved.feasible.sum() < 500
 
 
 # Worked by hand, at the edges
