@@ -13,7 +13,7 @@ CASES = [
     ("knapsack", {"correlation": "strongly_correlated", "capacity": 0.3}),
     ("knapsack", {"correlation": "inverse_strongly_correlated", "range": 50}),
     ("satisfiability", {}), ("satisfiability", {"k": 2, "ratio": 1.2}), ("satisfiability", {"planted": True, "ratio": 6.0}),
-    ("satisfiability", {"k": 5, "ratio": 20.0}),
+    ("satisfiability", {"k": 4, "ratio": 9.0}),
     ("colouring", {}), ("colouring", {"density": 0.25, "colours": 4}),
     ("colouring", {"density": 0.5, "colours": 4, "planted": True}), ("colouring", {"density": 0.6, "colours": 3}),
 ]  # fmt: skip

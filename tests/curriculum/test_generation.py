@@ -1,5 +1,7 @@
 """Instances have the law their options say, and depend on (seed, number, n, options) alone."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -124,3 +126,32 @@ def test_planted_graphs_can_be_coloured_and_their_hidden_colours_are_uniform():
     assert not colouring.solve(colouring.generate(200, 30, colours=4, density=0.9)).feasible.any()
     joined = colouring.generate(MANY, 2, colours=4, density=1.0, planted=True).adjacent[:, 0, 1].sum()
     assert stats.binomtest(int(joined), MANY, 3 / 4).pvalue > 0.001
+
+
+def test_planted_defects_are_caught():
+    weights = subset_sum.generate(MANY, 3, density=1.0, seed=1).weights.flatten()
+    lowered = torch.where(torch.rand(len(weights), generator=torch.Generator().manual_seed(1)) < 0.1, 1, weights)
+    assert uniform_pvalue(torch.bincount(lowered)[1:]) < 1e-6  # a tenth of the draws lost
+    made = satisfiability.generate(MANY // 4, 5, k=3, ratio=4 / 5, seed=4).clauses.flatten(0, 1).long()
+    signs = (made > 0).long()
+    signs[::10, 1] = signs[::10, 0]  # one draw for two signs, every tenth time
+    assert uniform_pvalue(torch.bincount(signs @ torch.tensor([4, 2, 1]), minlength=8)) < 1e-6
+    replaced = made.abs()
+    replaced[::10, 2] = 1  # a variable preferred
+    triples = torch.bincount((replaced - 1).sort(1).values @ torch.tensor([25, 5, 1]), minlength=125)
+    assert triples[[7, 8, 9, 13, 14, 19, 38, 39, 44, 69]].min() > 0 and uniform_pvalue(triples[triples > 0]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("family", "nodes", "digest"),
+    [
+        (subset_sum, 172614, "4f3d20b3a69d2f3e"),
+        (knapsack, 3282, "5db42337c71059f5"),
+        (satisfiability, 869, "77aaf8ebf9b7b38d"),
+        (colouring, 1799, "d534e9d3fd3f3fd0"),
+    ],
+)
+def test_instances_and_nodes_are_those_of_every_other_machine(family, nodes, digest):
+    made = family.generate(100, 16, seed=2**63 + 1, first=2**32 - 50)
+    parts = [getattr(made, name).numpy().tobytes() for name in made.arrays]
+    assert (int(family.solve(made).nodes.sum()), hashlib.sha256(b"".join(parts)).hexdigest()[:16]) == (nodes, digest)
