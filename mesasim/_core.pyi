@@ -201,3 +201,21 @@ class curriculum:
     knapsack: CurriculumFamily
     satisfiability: CurriculumFamily
     colouring: CurriculumFamily
+
+MAX_CITIES: int
+MAX_CITIES_HELD_KARP: int
+
+def solve_tours(
+    *,
+    points: int,
+    given: int,
+    n: int,
+    metric: int,
+    method: int,
+    node_limit: int,
+    seconds: float,
+    seed: int,
+    count: int,
+    found: Sequence[int],
+    machine: Machine,
+) -> bool: ...

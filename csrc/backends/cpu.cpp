@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "bound.h"
+#include "instruction_sets.h"
 #include "thread_pool.h"
 
 namespace mesa {
@@ -26,7 +27,7 @@ MESA_HD void reset_range(const Batch<W>& batch, const ResetRequest& request, int
   for (int64_t slot = begin; slot < end; ++slot) reset_if_asked(batch, request, slot);
 }
 
-// One world's loops for one instruction set. `flatten` pulls every rule into the loop, where it takes on the target.
+// One world's loops for one instruction set.
 template <class W>
 struct Loops {
   FaultReport (*step)(const Batch<W>&, int64_t, int64_t);
@@ -42,24 +43,12 @@ struct Loops {
     reset_range(batch, request, begin, end);                                                               \
   }
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define MESA_X86 1
-#define MESA_AVX2 __attribute__((flatten, target("avx2,bmi,bmi2,lzcnt,popcnt,fma")))
-#define MESA_AVX512 \
-  __attribute__((flatten, target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,bmi,bmi2,lzcnt,popcnt,fma")))
-#else
-#define MESA_X86 0
-#endif
-
-enum InstructionSet { kBaseline, kAvx2, kAvx512 };
-constexpr const char* kInstructionSetNames[] = {"baseline", "avx2", "avx512"};
-
 template <class W>
 Loops<W> loops_for(InstructionSet);
 
 #if MESA_X86
 #define MESA_WORLD_LOOPS(World)                                                 \
-  MESA_LOOPS(World, _baseline, __attribute__((flatten)))                        \
+  MESA_LOOPS(World, _baseline, MESA_BASELINE)                        \
   MESA_LOOPS(World, _avx2, MESA_AVX2)                                           \
   MESA_LOOPS(World, _avx512, MESA_AVX512)                                       \
   template <>                                                                   \
@@ -78,27 +67,6 @@ Loops<W> loops_for(InstructionSet);
 #endif
 MESA_WORLDS(MESA_WORLD_LOOPS)
 
-InstructionSet best_instruction_set() {
-#if MESA_X86
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-                    __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512cd");
-  return avx512 ? kAvx512 : avx2 ? kAvx2 : kBaseline;
-#else
-  return kBaseline;
-#endif
-}
-
-// The baseline until told otherwise: today's worlds are branchy integer code, which the wider sets do not speed up
-// (docs/log.md).
-std::atomic<int>& current_set() {
-  static std::atomic<int> set{kBaseline};
-  return set;
-}
-
 // Slots a thread works on are whole cache lines of every per-slot array (the narrowest is a byte a slot).
 constexpr int64_t kSlotsPerLine = 64;
 
@@ -109,13 +77,13 @@ class CpuBackend final : public Bound<W> {
 
   void reset(const ResetRequest& request, void*) override {
     const auto lock = own();
-    const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).reset;
+    const auto loop = loops_for<W>(set_for_worlds()).reset;
     over_slots([&](int, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end); });
   }
 
   FaultReport step(void*) override {
     const auto lock = own();  // before the reports, which are the running step's
-    const auto loop = loops_for<W>(static_cast<InstructionSet>(current_set().load())).step;
+    const auto loop = loops_for<W>(set_for_worlds()).step;
     reports_.assign(static_cast<size_t>(this->settings_.num_threads), {});
     over_slots([&](int part, int64_t begin, int64_t end) {
       reports_[static_cast<size_t>(part)] = loop(this->batch_, begin, end);
@@ -181,14 +149,14 @@ std::vector<std::string> instruction_sets() {
 }
 
 std::string instruction_set() {
-  return kInstructionSetNames[current_set().load()];
+  return kInstructionSetNames[set_for_worlds()];
 }
 
 void use_instruction_set(const std::string& name) {
   const std::vector<std::string> usable = instruction_sets();
   for (size_t set = 0; set < usable.size(); ++set) {
     if (usable[set] == name) {
-      current_set() = static_cast<int>(set);
+      asked_set() = static_cast<int>(set);
       return;
     }
   }

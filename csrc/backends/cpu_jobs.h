@@ -1,62 +1,16 @@
-// The CPU's loop over instances: ranges handed out to a team of threads as they ask. No rules here; a family of jobs is
-// compiled for it by a file of its own.
+// The CPU's loop over instances of a family of jobs, which a file of its own compiles. No rules here.
 #pragma once
-#include <algorithm>
-#include <atomic>
-#include <memory>
-#include <mutex>
-
-#include "../core/scratch.h"
+#include "hand_out.h"
 #include "job_backend.h"
-#include "thread_pool.h"
 
 namespace mesa {
 
 constexpr int kLanesOfCpu = 4;  // instances in turn in one thread, where a job can (docs/log.md)
 
-// The team of the last call, kept for the next. One that is in use, or of another size, is not waited for.
-class KeptTeam {
- public:
-  void run(int num_threads, const std::function<void(int)>& part) {
-    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-    if (!lock.owns_lock()) {
-      Team(num_threads).run(part);
-      return;
-    }
-    if (!team_ || team_->num_threads() != num_threads) team_ = std::make_unique<Team>(num_threads);
-    team_->run(part);
-  }
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<Team> team_;
-};
-inline KeptTeam& kept_team() {
-  static KeptTeam* team = new KeptTeam;  // never destroyed: its threads may outlive the statics they would be joined by
-  return *team;
-}
-
 template <class Job>
 void run_on_cpu(const Job& job, int64_t count, int32_t num_threads) {
-  const int64_t threads = std::min<int64_t>(num_threads, count);
-  const int64_t fair = (count + 8 * threads - 1) / (8 * threads);
-  const int64_t at_once = threads == 1 ? Job::kMostAtOnce : std::max<int64_t>(1, std::min(Job::kMostAtOnce, fair));
-  std::atomic<int64_t> next{0};
-  const auto part = [&](int) {
-    const size_t words = static_cast<size_t>(job.scratch_bytes(kLanesOfCpu) + 7) / 8;
-    const std::unique_ptr<uint64_t[]> memory(new uint64_t[words]);
-    for (;;) {
-      const int64_t begin = next.fetch_add(at_once, std::memory_order_relaxed);
-      if (begin >= count) return;
-      job.template run<kLanesOfCpu>(begin, std::min(count, begin + at_once),
-                                    Scratch{reinterpret_cast<uint8_t*>(memory.get())});
-    }
-  };
-  if (threads == 1) {
-    part(0);
-  } else {
-    kept_team().run(static_cast<int>(threads), part);
-  }
+  hand_out(count, num_threads, Job::kMostAtOnce, job.scratch_bytes(kLanesOfCpu),
+           [&](int64_t begin, int64_t end, Scratch scratch) { job.template run<kLanesOfCpu>(begin, end, scratch); });
 }
 
 }  // namespace mesa

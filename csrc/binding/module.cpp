@@ -192,4 +192,5 @@ PYBIND11_MODULE(_core, m) {
   bind_solvers(m);
   bind_mazes(m);
   bind_curriculum(m);
+  bind_tours(m);
 }

@@ -39,8 +39,10 @@ class BranchAndBound {
            Scratch::bytes_for<uint16_t>(kLogged * n);
   }
 
-  MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, Scratch& scratch)
-      : d(distances), effort(search_effort), n(distances.n), stride(distances.stride) {
+  // stop: set from outside to end early, as the node limit does; null: never.
+  MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, const volatile uint8_t* stop_flag,
+                         Scratch& scratch)
+      : d(distances), effort(search_effort), n(distances.n), stride(distances.stride), stop(stop_flag) {
     r = {n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
     used = scratch.take<uint16_t>(int64_t{n} * stride);
     tree = OneTree::in(n, scratch);
@@ -118,6 +120,7 @@ class BranchAndBound {
   const Distances& d;
   const SearchEffort effort;
   const int32_t n, stride;
+  const volatile uint8_t* stop;
   Restrictions r;
   uint16_t* used;  // [n, stride]: how many of the logged 1-trees use a connection
   OneTree tree, best_tree;
@@ -565,7 +568,7 @@ class BranchAndBound {
     bool open = true;  // the node as it stands has to be branched on
     for (;;) {
       if (open) {
-        if (s->nodes >= effort.node_limit || s->depth == max_depth(n)) {
+        if (s->nodes >= effort.node_limit || s->depth == max_depth(n) || (stop != nullptr && *stop != 0)) {
           lanes.once([&] {
             undo(root);
             return 0;

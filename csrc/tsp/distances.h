@@ -3,7 +3,7 @@
 // either is a bound on the distances given.
 #pragma once
 #include "../core/math.h"
-#include "../maze/choices.h"
+#include "../core/scratch.h"
 
 namespace mesa {
 
@@ -11,8 +11,8 @@ constexpr int32_t kMaxCities = 256;
 constexpr int32_t kFineBits = 49;    // the longest distance is below 2^49 fine units: 16 of them add up exactly in a double
 constexpr int32_t kCoarseBits = 20;  // and below 2^20 coarse ones
 
-// How a distance follows from two points. kExplicit: distances are given.
-enum class Metric : int32_t { kEuclidean = 0, kRounded = 1, kCeiling = 2, kPseudo = 3, kGeographical = 4, kExplicit = 5 };
+// How a distance follows from two points: as it is, or as TSPLIB rounds it (EUC_2D, CEIL_2D, ATT).
+enum class Metric : int32_t { kEuclidean = 0, kRounded = 1, kCeiling = 2, kPseudo = 3 };
 
 MESA_HD double power_of_two(int32_t exponent) { return double_of(static_cast<uint64_t>(exponent + 1023) << 52); }
 

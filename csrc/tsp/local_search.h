@@ -3,6 +3,7 @@
 // Johnson and McGeoch 1997), each repaired around its ends and kept if the tour is no longer. Lengths are coarse units;
 // a run is bounded by its number of kicks, never by a clock.
 #pragma once
+#include "../core/words.h"
 #include "distances.h"
 
 namespace mesa {
@@ -258,7 +259,7 @@ struct LocalSearch {
   // Takes the path a … e from between outer and beyond and puts it between c and f, a next to c.
   MESA_HD void move(int32_t a, int32_t e, int32_t outer, int32_t beyond, int32_t c, int32_t f) {
     const bool first_is_c = (succ(outer) == a) == (succ(c) == f);  // going outer → a, the gap is met as c, f
-    const int32_t x = first_is_c ? c : f, y = first_is_c ? f : c;
+    const int32_t x = first_is_c ? c : f;
     exchange(outer, a, x);
     exchange(outer, x, beyond);
     if (first_is_c) exchange(x, e, a);
