@@ -212,7 +212,8 @@ struct MazeAgentsAct : MazeByMaze<MazeAgentsAct> {
                          reinterpret_cast<uint16_t*>(bytes + sizeof(MazeMemory::Head)), size};
     const Sight sight{view + i * side * side, side};
     const bool begins = its.head->steps > 0 && trial_start && trial_start[i];
-    const MazeAgentRow row{kind, sight, its, depth, region, numbered_key(seed, static_cast<uint64_t>(i)), begins, relayout};
+    const MazeAgentRow row{kind,   sight,   its, depth, region, numbered_key(seed, static_cast<uint64_t>(i)),
+                           begins, relayout};
     action[i] = row.act(scratch);
   }
 };
