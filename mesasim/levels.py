@@ -1,21 +1,54 @@
-"""Given tasks instead of drawn ones: mazes to be played exactly once each, in order, with known numbers."""
+"""Given tasks instead of drawn ones: mazes, or cities, to be played exactly once each, in order, with known numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mesasim.mazes import Mazes, load
 from mesasim.mazes.cells import cell_numbers, name_some
 
-Levels = Any  # Mazes, (Mazes, start, goal), or the folder of a data set of mazes
+Levels = Any  # see MesaVectorEnv
+GRID = 2**20  # steps a side of the grid that cities stand on (csrc/worlds/tour/cities.h)
 
 
-def read_levels(levels: Levels) -> tuple[Mazes, Tensor | None, Tensor | None]:
-    """(mazes, start, goal) from what a caller gives; TypeError or ValueError names what cannot be used."""
+class Given(NamedTuple):
+    """Levels as the engine reads them."""
+
+    bytes: Tensor  # uint8 [count, bytes a level]
+    option: str  # the option that must fit them
+    size: int  # and its value
+    check: Callable[[dict[str, Any]], None]  # refuses options that would change the levels or drop what was given
+
+
+def read_levels(world: str, levels: Levels) -> Given:
+    """What a caller gives to be played in `world`; TypeError or ValueError names what cannot be used."""
+    readers = {"Maze-v0": _read_mazes, "Tour-v0": _read_cities, "TourEdit-v0": _read_tours}
+    if world not in readers:
+        raise ValueError(f"levels: got {type(levels).__name__}, but {world} takes none")
+    return readers[world](levels)
+
+
+# Mazes
+
+
+def _read_mazes(levels: Levels) -> Given:
+    """Mazes, (mazes, start, goal), or the folder of a data set: a maze's bits, then start and goal as int32, -1 where
+    they are to be drawn."""
+    mazes, start, goal = _mazes_and_ends(levels)
+    ends = torch.full((len(mazes), 2), -1, dtype=torch.int32, device=mazes.device)
+    if start is not None and goal is not None:
+        ends = torch.stack([start, goal], 1).int()
+    bytes_ = torch.cat([mazes.packed.flatten(1), ends.contiguous().view(torch.uint8)], 1)
+    return Given(bytes_, "size", mazes.rows, lambda options: _check_maze_options(mazes, start, goal, options))
+
+
+def _mazes_and_ends(levels: Levels) -> tuple[Mazes, Tensor | None, Tensor | None]:
     start = goal = None
     if isinstance(levels, (str, Path)):
         data = load(levels)
@@ -40,8 +73,8 @@ def read_levels(levels: Levels) -> tuple[Mazes, Tensor | None, Tensor | None]:
     return mazes, start, goal
 
 
-def check_levels(mazes: Mazes, start: Tensor | None, goal: Tensor | None, options: dict[str, Any]) -> None:
-    """Refuses what would change the given mazes or drop what was asked for, and ends that are not joined."""
+def _check_maze_options(mazes: Mazes, start: Tensor | None, goal: Tensor | None, options: dict[str, Any]) -> None:
+    """Refuses ends that are not joined, too."""
     refused = {"relayout": True, "routes": 2, "door": True}
     for name, value in refused.items():
         if options.get(name) == value:
@@ -55,9 +88,68 @@ def check_levels(mazes: Mazes, start: Tensor | None, goal: Tensor | None, option
         raise ValueError(f"levels: got start and goal that no path joins in {name_some(apart)}")
 
 
-def level_bytes(mazes: Mazes, start: Tensor | None, goal: Tensor | None, device: torch.device) -> Tensor:
-    """uint8 [count, bytes]: each maze's bits, then start and goal as int32, -1 where they are to be drawn."""
-    ends = torch.full((len(mazes), 2), -1, dtype=torch.int32, device=mazes.device)
-    if start is not None and goal is not None:
-        ends = torch.stack([start, goal], 1).int()
-    return torch.cat([mazes.packed.flatten(1), ends.contiguous().view(torch.uint8)], 1).contiguous().to(device)
+# Cities, and tours of them
+
+
+def _read_cities(levels: Levels) -> Given:
+    """Coordinates [count, n, 2]: int32 steps of the grid."""
+    points = _grid_points(levels)
+    return Given(_as_bytes(points.flatten(1)), "n", points.shape[1], lambda options: None)
+
+
+def _read_tours(levels: Levels) -> Given:
+    """Coordinates, or (coordinates, order [count, n]): the same, then each tour's cities, -1 where `initial` makes it."""
+    coordinates, order = levels if isinstance(levels, tuple) and len(levels) == 2 else (levels, None)
+    points = _grid_points(coordinates)
+    count, n = points.shape[:2]
+    tours = torch.full((count, n), -1, dtype=torch.int32) if order is None else _tours(order, count, n)
+
+    def check(options: dict[str, Any]) -> None:
+        if order is not None and "initial" in options:
+            raise ValueError(
+                f"initial: got {options['initial']!r} with levels that give tours, allowed: not to be given"
+            )
+
+    return Given(_as_bytes(torch.cat([points.flatten(1), tours], 1)), "n", n, check)
+
+
+def _grid_points(coordinates: Any) -> Tensor:
+    """int32 [count, n, 2] from numbers of the unit square, each taken to the nearest point of the grid."""
+    numbers = _numbers("levels", coordinates, "coordinates [count, n, 2], 0 to 1")
+    if numbers.dim() != 3 or numbers.shape[0] == 0 or numbers.shape[2] != 2:
+        raise ValueError(f"levels: got shape {tuple(numbers.shape)}, allowed: [count, n, 2], one or more")
+    bad = ~((numbers >= 0) & (numbers <= 1)).flatten(1).all(dim=1)  # NaN, too
+    if bool(bad.any()):
+        raise ValueError(f"levels: got coordinates outside 0 to 1 in level {int(bad.nonzero()[0])}, allowed: 0 to 1")
+    return (numbers.double() * GRID).round().int()
+
+
+def _tours(order: Any, count: int, n: int) -> Tensor:
+    tours = _numbers("levels order", order, "integers [count, n]")
+    if tours.is_floating_point():
+        raise TypeError(f"levels order: got dtype {tours.dtype}, allowed: integers")
+    if tuple(tours.shape) != (count, n):
+        raise ValueError(f"levels order: got shape {tuple(tours.shape)}, allowed: {(count, n)}")
+    bad = (tours.long().sort(dim=1).values != torch.arange(n)).any(dim=1)
+    if bool(bad.any()):
+        number = int(bad.nonzero()[0])
+        raise ValueError(
+            f"levels order: got {tours[number].tolist()} as tour {number}, allowed: 0 to {n - 1}, each once"
+        )
+    return tours.int()
+
+
+def _numbers(name: str, value: Any, allowed: str) -> Tensor:
+    if not isinstance(value, (Tensor, np.ndarray, list)):
+        raise TypeError(f"{name}: got {type(value).__name__}, allowed: {allowed}")
+    try:
+        tensor = torch.as_tensor(value).cpu()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: got {value!r}, allowed: {allowed}") from error
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name}: got dtype {tensor.dtype}, allowed: {allowed}")
+    return tensor
+
+
+def _as_bytes(numbers: Tensor) -> Tensor:
+    return numbers.contiguous().view(torch.uint8)

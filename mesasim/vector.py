@@ -18,7 +18,7 @@ from mesasim import _core
 from mesasim.buffers import Buffers, address
 from mesasim.devices import check_device, usable_cores
 from mesasim.integrity import digest
-from mesasim.levels import check_levels, level_bytes, read_levels
+from mesasim.levels import read_levels
 from mesasim.rendering import frame
 from mesasim.saved_state import pack_state, unpack_state
 from mesasim.spec import load_spec, observation_space, resolve
@@ -47,8 +47,10 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         render_mode: None, "rgb_array" (uint8 [rows, cols, 3], 8 pixels a tile) or "ansi" (text).
         first_slot: global number of slot 0; slot i draws the random numbers of global slot first_slot + i.
         buffers: tensors of the caller's to use instead of allocating, by name (see `Buffers`).
-        levels: of a maze world, tasks to play instead of drawn ones: mesasim.mazes.Mazes, (mazes, start, goal), or the
-            folder of a data set. Slot i plays levels i, i + num_envs, i + 2 num_envs … each once; `info["level"]` is the
+        levels: tasks to play instead of drawn ones. Of a maze world: mesasim.mazes.Mazes, (mazes, start, goal), or the
+            folder of a data set. Of a tour world: coordinates [count, n, 2], 0 to 1, each taken to the nearest point of
+            the world's grid; for TourEdit-v0 also (coordinates, order), order [count, n] being the first tours. Slot i
+            plays levels i, i + num_envs, i + 2 num_envs … each once; `info["level"]` is the
             number of the level shown (with same-step autoreset, `info["final_level"]` of the one just ended), -1 once
             there are no more: then they come again, not to be counted.
         options: the world's own (`mesasim list Bandit-v0` prints them).
@@ -78,16 +80,18 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         levels: Any = None,
         **options: Any,
     ) -> None:
-        given = None if levels is None else read_levels(levels)
+        given = None if levels is None else read_levels(resolve(id)[0], levels)
         if given is not None:
-            options = {"size": given[0].rows, **options}
+            options = {given.option: given.size, **options}
         self.world_id, self.options = resolve(id, options)
         options = self.options
-        if given is not None and options["size"] != given[0].rows:
-            raise ValueError(f"size: got {options['size']} with levels of {given[0].rows}, allowed: the same")
+        if given is not None and options[given.option] != given.size:
+            raise ValueError(
+                f"{given.option}: got {options[given.option]} with levels of {given.size}, allowed: the same"
+            )
         load_spec(self.world_id, options)
         if given is not None:
-            check_levels(*given, options)
+            given.check(options)
         self.num_envs = _integer("num_envs", num_envs)
         self.device = check_device(device)
         self.num_threads = usable_cores() if num_threads is None else _integer("num_threads", num_threads)
@@ -109,11 +113,11 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             history=self.history,
             oracle=self.oracle,
             max_episode_steps=None if max_episode_steps is None else _integer("max_episode_steps", max_episode_steps),
-            num_levels=0 if given is None else len(given[0]),
+            num_levels=0 if given is None else len(given.bytes),
         )
         self.max_episode_steps: int = self._native.max_episode_steps
         self.world_spec: _core.Spec = self._native.spec
-        self.levels = None if given is None else level_bytes(*given, self.device)
+        self.levels = None if given is None else given.bytes.contiguous().to(self.device)
         self.buffers = Buffers(self._native, self.num_envs, self.device, buffers, self.levels)
         self.fields: list[_core.Field] = [b.field for b in self._native.buffers() if b.group == "observation"]
         self.metadata = {

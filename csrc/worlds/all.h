@@ -3,8 +3,12 @@
 #include "bandit.h"
 #include "corridor.h"
 #include "maze.h"
+#include "tour.h"
+#include "tour_edit.h"
 
 #define MESA_WORLDS(X) \
   X(Bandit)            \
   X(Corridor)          \
-  X(Maze)
+  X(Maze)              \
+  X(Tour)              \
+  X(TourEdit)
