@@ -14,6 +14,7 @@ from mesasim.agents.bandit_references import REFERENCES as BANDIT_REFERENCES
 from mesasim.agents.base import Agent
 from mesasim.agents.maze_references import REFERENCES as MAZE_REFERENCES
 from mesasim.agents.maze_references import make_reference, needed_options
+from mesasim.agents.tour_references import REFERENCES as TOUR_REFERENCES
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.exact import bandit as exact_bandit
 from mesasim.metrics import estimate
@@ -80,6 +81,10 @@ def references(setting: Setting) -> Iterator[tuple[str, Callable[[], Evaluation]
     if setting.world == "Maze-v0":
         for name in MAZE_REFERENCES:
             yield name, partial(_evaluate_maze_reference, setting, name)
+    elif setting.world in TOUR_REFERENCES:
+        for name, reference in TOUR_REFERENCES[setting.world].items():
+            if reference.fits(setting.full_options()):
+                yield name, partial(_evaluate_tour_reference, setting, name)
     elif is_exact_bandit(setting):
         arms, pulls = setting.full_options()["arms"], setting.full_options()["pulls"]
         for name, reference in BANDIT_REFERENCES.items():
@@ -94,6 +99,12 @@ def _evaluate_maze_reference(setting: Setting, name: str) -> Evaluation:
     options = needed_options(name, setting.options)
     agent = make_reference(name, setting.full_options(), setting.seed)
     return replace(setting, options=options).evaluate(agent, name, MAZE_REFERENCES[name].nature)
+
+
+def _evaluate_tour_reference(setting: Setting, name: str) -> Evaluation:
+    reference, options = TOUR_REFERENCES[setting.world][name], setting.full_options()
+    agent = reference.make(options, len(load_spec(setting.world, setting.options).actions), setting.seed)
+    return setting.evaluate(agent, name, reference.nature)
 
 
 def evaluate_bandit_reference(setting: Setting, name: str, reference: Any) -> Evaluation:
@@ -141,9 +152,20 @@ def scale(setting: Setting, evaluations: list[Evaluation]) -> Scale:
             float(means.mean() * options["pulls"]), float(means.max(axis=1).mean() * options["pulls"]),
             "ceiling: always the best arm, which no agent can know at the start; floor: chance; both over these tasks",
         )  # fmt: skip
+    if setting.world == "TourEdit-v0" and "optimal_length" in evaluations[0].oracle:
+        left = evaluations[0].oracle["best_gap" if options["reward"] == "best" else "gap"]
+        above = evaluations[0].returns + (left * evaluations[0].oracle["optimal_length"])[:, 0]  # of the first tours
+        return Scale(
+            float(by_name["random"].returns.mean()), float(above.mean()),
+            "ceiling: from the first tours to optimal ones, exact, which few edits may not reach; floor: random edits, "
+            "simulated; both on these tasks",
+        )  # fmt: skip
     if "oracle_follower" not in by_name:
-        raise ValueError(f"world: got {setting.world!r}, whose ceiling is not known here; allowed: Bandit-v0, Maze-v0")
+        raise ValueError(
+            f"world: got {setting.world!r} with {setting.options}, whose ceiling is not known here; allowed: Bandit-v0, "
+            "Maze-v0, Tour-v0 and TourEdit-v0 with n <= 16"
+        )
     return Scale(
         float(by_name["random"].returns.mean()), float(by_name["oracle_follower"].returns.mean()),
-        "ceiling: the oracle's optimal actions; floor: random walker; both simulated on these tasks",
+        "ceiling: the oracle's optimal actions; floor: random actions; both simulated on these tasks",
     )  # fmt: skip

@@ -15,6 +15,7 @@ from mesasim.integrity import weights_hash
 from mesasim.vector import MesaVectorEnv
 
 SLOTS_AT_ONCE = 16384
+BYTES_AT_ONCE = 2 * 2**30  # a slot of a world with an exact oracle can be a megabyte
 
 
 @dataclass
@@ -61,9 +62,11 @@ def evaluate_agent(
         raise ValueError(f"tasks: got {tasks}, allowed: at least 1")
     before, started = weights_hash(agent), time.process_time()
     parts = []
+    one = MesaVectorEnv(world, 1, history=True, oracle=True, num_threads=1, **options)
+    at_once = max(1, min(SLOTS_AT_ONCE, BYTES_AT_ONCE // one.buffers.bytes_per_slot))
     with torch.no_grad():
-        for first in range(0, tasks, SLOTS_AT_ONCE):
-            slots = min(SLOTS_AT_ONCE, tasks - first)
+        for first in range(0, tasks, at_once):
+            slots = min(at_once, tasks - first)
             env = MesaVectorEnv(
                 world, slots, seed=seed, first_slot=first, history=True, oracle=True, num_threads=num_threads, **options
             )

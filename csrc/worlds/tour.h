@@ -16,7 +16,7 @@ struct Tour {
     int32_t start = kZero, on_visited = kNext;
     double visited_reward = -1.0;
 
-    bool exact() const { return n <= Completions::kMostCities; }
+    MESA_HD bool exact() const { return n <= Completions::kMostCities; }
   };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {

@@ -17,7 +17,7 @@ struct TourEdit {
     bool oracle = false;  // set by the engine
     int32_t initial = TourStarts::kRandom, edits = 50, moves = kBoth, accept = kAlways, reward = kBest;
 
-    bool exact() const { return n <= Completions::kMostCities; }
+    MESA_HD bool exact() const { return n <= Completions::kMostCities; }
     MESA_HD int32_t two_opt_moves() const { return moves == kResample ? 0 : n * (n - 3) / 2; }
   };
   template <class Visitor>

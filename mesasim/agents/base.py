@@ -61,3 +61,15 @@ class ScriptedAgent(Agent):
             logits.append(one_hot.scatter(1, action[:, None], 0.0))
         stacked = torch.stack(logits)
         return Output(stacked, torch.zeros(stacked.shape[:2], device=stacked.device), carry)
+
+
+class OracleFollower(ScriptedAgent):
+    """Takes the first action the world's oracle calls optimal (`optimal_actions`): the ceiling, whatever the objective."""
+
+    needs_oracle = True
+
+    def __init__(self, num_actions: int, seed: int = 0) -> None:
+        super().__init__(num_actions, 0, seed)
+
+    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
+        return obs["oracle/optimal_actions"].float().argmax(dim=1), carry

@@ -59,6 +59,18 @@ class Encoder(nn.Module):
         return (flat - field.low) / (field.high - field.low or 1.0)
 
 
+FORBIDDEN = -1e9  # log-odds that no action survives, and whose product with its probability 0 is 0, not NaN
+
+
+def within_mask(logits: Tensor, obs: Observation) -> Tensor:
+    """Log-odds [T, N, actions], FORBIDDEN where the world's `action_mask` is False (at an episode's end, when it allows
+    nothing, and in worlds without one: as they are)."""
+    if "action_mask" not in obs:
+        return logits
+    mask = obs["action_mask"]
+    return logits.masked_fill(~mask & mask.any(dim=-1, keepdim=True), FORBIDDEN)
+
+
 def small_linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     """A head whose first outputs are near zero: a nearly uniform policy, a value near 0."""
     layer = nn.Linear(inputs, outputs)

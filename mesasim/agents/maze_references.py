@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
-from mesasim.agents.base import Observation, ScriptedAgent
+from mesasim.agents.base import Observation, OracleFollower, ScriptedAgent
 from mesasim.buffers import address
 from mesasim.mazes.machine import integer, machine
 from mesasim.spec import load_spec
@@ -113,20 +113,8 @@ class NativeMazeAgent(ScriptedAgent):
         return action.long(), memory
 
 
-class OracleFollower(ScriptedAgent):
-    """Takes the first action the world's oracle calls optimal: the ceiling, whatever the objective."""
-
-    needs_oracle = True
-
-    def __init__(self, num_actions: int = 4, seed: int = 0) -> None:
-        super().__init__(num_actions, 0, seed)
-
-    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
-        return obs["oracle/optimal_actions"].float().argmax(dim=1), carry
-
-
 def make_reference(name: str, options: dict[str, Any], seed: int = 0) -> ScriptedAgent:
     """The reference agent for a maze world with these options."""
     if name == "oracle_follower":
-        return OracleFollower(seed=seed)
+        return OracleFollower(num_actions=4, seed=seed)
     return NativeMazeAgent(name, options.get("size", _default("size")), seed)

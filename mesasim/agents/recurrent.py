@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mesasim.agents.base import Agent, Observation, Output
-from mesasim.agents.encoding import Encoder, FieldShape, small_linear
+from mesasim.agents.encoding import Encoder, FieldShape, small_linear, within_mask
 
 
 class Recurrent(Agent):
@@ -43,7 +43,7 @@ class Recurrent(Agent):
             output, carry = self._run(inputs[start:end], carry)
             outputs.append(output)
         hidden = torch.cat(outputs)
-        return Output(self.policy(hidden), self.value(hidden).squeeze(-1), carry)
+        return Output(within_mask(self.policy(hidden), obs), self.value(hidden).squeeze(-1), carry)
 
     def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mesasim.agents.base import Agent, Observation, Output
-from mesasim.agents.encoding import HISTORY_FIELDS, Encoder, FieldShape, small_linear
+from mesasim.agents.encoding import HISTORY_FIELDS, Encoder, FieldShape, small_linear, within_mask
 
 
 def trunk(inputs: int, hidden: int, layers: int) -> nn.Sequential:
@@ -34,4 +34,4 @@ class MLP(Agent):
 
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
         hidden = self.trunk(self.encoder(obs))
-        return Output(self.policy(hidden), self.value(hidden).squeeze(-1), carry)
+        return Output(within_mask(self.policy(hidden), obs), self.value(hidden).squeeze(-1), carry)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.agents.base import Agent, Observation, Output
-from mesasim.agents.encoding import Encoder, FieldShape, small_linear
+from mesasim.agents.encoding import Encoder, FieldShape, small_linear, within_mask
 from mesasim.agents.stateless import trunk
 
 
@@ -44,7 +44,11 @@ class Window(Agent):
             start = self.window - 1 - lag
             lags.append(seen[start : start + steps] * visible)
         hidden = self.trunk(torch.cat(lags, dim=-1))
-        return Output(self.policy(hidden), self.value(hidden).squeeze(-1), self._next_carry(seen, began[-1], steps))
+        return Output(
+            within_mask(self.policy(hidden), obs),
+            self.value(hidden).squeeze(-1),
+            self._next_carry(seen, began[-1], steps),
+        )
 
     def _next_carry(self, seen: Tensor, began: Tensor, steps: int) -> Tensor:
         kept = seen[steps:]  # the last window - 1 encodings, of steps `steps - window + 1` to `steps - 1`

@@ -18,6 +18,7 @@ KINDS = [
 WORLDS = [
     ("Bandit-v0", {"arms": 3, "pulls": 4, "clock": True}),
     ("Maze-v0", {"size": 4, "trials": 2, "trial_steps": 3}),
+    ("Tour-v0", {"n": 5, "start": "random"}),
 ]
 
 
@@ -110,3 +111,22 @@ def test_labels_become_one_hot_and_bounded_quantities_unit():
 def test_a_bad_network_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         NetworkConfig(**bad)
+
+
+@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.kind}{c.window}")
+def test_actions_a_world_masks_are_never_likely_and_teach_nothing_that_is_not_a_number(config):
+    env = make_vec("Tour-v0", SLOTS, seed=1, history=True, n=6, start="random")
+    obs, _ = env.reset()
+    torch.manual_seed(0)
+    agent = build_network(config, field_shapes(env.fields), 6)
+    carry, first = agent.initial_carry(SLOTS), torch.ones(1, SLOTS, dtype=torch.bool)
+    for step in range(6):
+        out = agent.unroll({name: field[None].clone() for name, field in obs.items()}, first, carry)
+        log_probs = out.logits[0].log_softmax(-1)
+        mask = obs["action_mask"] if step < 5 else torch.ones_like(obs["action_mask"])  # the tour is closed
+        assert (log_probs.exp()[~mask] == 0).all() and (log_probs.exp()[mask] > 0).all()
+        (log_probs.exp() * log_probs).sum().backward()
+        assert all(torch.isfinite(p.grad).all() for p in agent.parameters() if p.grad is not None)
+        carry, first = out.carry.detach(), torch.zeros_like(first)
+        if step < 5:
+            obs, *_ = env.step(log_probs.argmax(dim=1))

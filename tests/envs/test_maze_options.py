@@ -69,7 +69,7 @@ def test_without_the_key_the_goal_cannot_be_reached_and_with_it_it_can():
     assert not to_key.on_path().flatten(1)[torch.arange(400), door].any()
     assert torch.equal(info["goal_distance"][:, 0], to_key.length + made.solve(key, goal).length)
     env.actions.zero_()
-    best = evaluate_agent(OracleFollower(), "", "", world="MazeKeys-v0", options={}, tasks=400, seed=2)
+    best = evaluate_agent(OracleFollower(4), "", "", world="MazeKeys-v0", options={}, tasks=400, seed=2)
     assert (best.returns == 1).all() and np.array_equal(best.lengths, info["goal_distance"][:, 0].numpy())
 
 
@@ -155,7 +155,7 @@ def test_a_swap_changes_the_cue_at_its_step_and_only_then():
 def test_collecting_along_the_oracle_earns_the_optimal_return_in_as_many_steps_as_it_said():
     options = {"size": 7, "objects": 6, "ends": "collect", "step_reward": -0.01, "rewards": [1, 2, 3, 1, 2, 3]}
     _, info = mesasim.make_vec("Maze-v0", 500, seed=7, oracle=True, **options).reset()
-    best = evaluate_agent(OracleFollower(), "", "", world="Maze-v0", options=options, tasks=500, seed=7)
+    best = evaluate_agent(OracleFollower(4), "", "", world="Maze-v0", options=options, tasks=500, seed=7)
     assert np.array_equal(best.lengths, info["goal_distance"][:, 0].numpy())
     assert np.allclose(best.returns, info["optimal_return"][:, 0], atol=1e-4)
 
@@ -170,7 +170,7 @@ def test_collecting_along_the_oracle_earns_the_optimal_return_in_as_many_steps_a
 )  # fmt: skip
 def test_following_the_oracle_earns_the_return_it_promised(world, options):
     _, info = mesasim.make_vec(world, 500, seed=7, oracle=True, **options).reset()
-    best = evaluate_agent(OracleFollower(), "", "", world=world, options=options, tasks=500, seed=7)
+    best = evaluate_agent(OracleFollower(4), "", "", world=world, options=options, tasks=500, seed=7)
     assert np.allclose(best.returns, info["optimal_return"][:, 0], atol=1e-4)
     if world.startswith("MazeTwo"):
         assert (best.returns == 1).all()  # neither object stands in the way to the other
