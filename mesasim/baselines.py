@@ -82,8 +82,8 @@ def references(setting: Setting) -> Iterator[tuple[str, Callable[[], Evaluation]
         for name in MAZE_REFERENCES:
             yield name, partial(_evaluate_maze_reference, setting, name)
     elif setting.world in TOUR_REFERENCES:
-        for name, reference in TOUR_REFERENCES[setting.world].items():
-            if reference.fits(setting.full_options()):
+        for name, tour_reference in TOUR_REFERENCES[setting.world].items():
+            if tour_reference.fits(setting.full_options()):
                 yield name, partial(_evaluate_tour_reference, setting, name)
     elif is_exact_bandit(setting):
         arms, pulls = setting.full_options()["arms"], setting.full_options()["pulls"]

@@ -61,9 +61,10 @@ def test_rewards_are_those_of_the_first_episode():
     assert np.array_equal(evaluation.oracle["pull_counts"][:, 0], np.full(400, 6))
 
 
-def test_tasks_beyond_one_batch_continue_the_same_story(monkeypatch):
+@pytest.mark.parametrize("limit,value", [("SLOTS_AT_ONCE", 150), ("BYTES_AT_ONCE", 20000), ("BYTES_AT_ONCE", 1)])
+def test_tasks_beyond_one_batch_continue_the_same_story(monkeypatch, limit, value):
     whole = evaluate_agent(AlwaysFirst(), "a", "n", **BANDIT)
-    monkeypatch.setattr("mesasim.evaluate.SLOTS_AT_ONCE", 150)
+    monkeypatch.setattr(f"mesasim.evaluate.{limit}", value)
     parts = evaluate_agent(AlwaysFirst(), "a", "n", **BANDIT)
     assert np.array_equal(whole.rewards, parts.rewards)
 

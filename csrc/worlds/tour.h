@@ -44,25 +44,22 @@ struct Tour {
                     c.n,
                     "greed's choice: the nearest city not yet visited, the first among equals; -1: none is left"}};
     if (c.exact()) {
-      spec.oracle.push_back({"optimal_length", Dtype::kFloat32, {1}, 0, longest, 0, "of a shortest tour; n <= 16 only"});
-      spec.oracle.push_back({"gap",
-                             Dtype::kFloat32,
-                             {1},
-                             0,
-                             kUnbounded,
-                             0,
-                             "by what fraction the best tour that begins like this is above the optimal; n <= 16 only"});
+      spec.oracle.push_back(
+          {"optimal_length", Dtype::kFloat32, {1}, 0, longest, 0, "of a shortest tour; n <= 16 only"});
+      spec.oracle.push_back(
+          {"gap",
+           Dtype::kFloat32,
+           {1},
+           0,
+           kUnbounded,
+           0,
+           "by what fraction the best tour that begins like this is above the optimal; n <= 16 only"});
       spec.oracle.push_back(
           {"optimal_return", Dtype::kFloat32, {1}, -longest, 0, 0, "reward to come along that tour; n <= 16 only"});
       spec.oracle.push_back(
           {"extendable", Dtype::kBool, {1}, 0, 1, 0, "whether an optimal tour begins like this; n <= 16 only"});
-      spec.oracle.push_back({"optimal_actions",
-                             Dtype::kBool,
-                             {c.n},
-                             0,
-                             1,
-                             0,
-                             "which actions keep the gap as it is; n <= 16 only"});
+      spec.oracle.push_back(
+          {"optimal_actions", Dtype::kBool, {c.n}, 0, 1, 0, "which actions keep the gap as it is; n <= 16 only"});
     }
     for (int32_t city = 0; city < c.n; ++city) spec.actions.push_back("city " + std::to_string(city));
     if (c.on_visited == kStay) spec.max_episode_steps = 4 * int64_t{c.n};

@@ -52,7 +52,8 @@ struct TourEdit {
                              c.two_opt_moves(),
                              "the 2-opt move that shortens the tour most, the first among equals; -1: none does"});
     if (c.exact()) {
-      spec.oracle.push_back({"optimal_length", Dtype::kFloat32, {1}, 0, longest, 0, "of a shortest tour; n <= 16 only"});
+      spec.oracle.push_back(
+          {"optimal_length", Dtype::kFloat32, {1}, 0, longest, 0, "of a shortest tour; n <= 16 only"});
       spec.oracle.push_back({"gap",
                              Dtype::kFloat32,
                              {1},
@@ -69,12 +70,15 @@ struct TourEdit {
     }
     if (c.moves != kTwoOpt)
       for (int32_t place = 0; place < c.n; ++place) spec.actions.push_back("resample " + std::to_string(place));
-    spec.variants = {
-        {},
-        {{"n", int64_t{4}}, {"edits", int64_t{9}}, {"reward", "current"}, {"accept", "if_better"}},
-        {{"n", int64_t{64}}, {"initial", "curve"}, {"distribution", "clustered"}, {"moves", "two_opt"}},
-        {{"n", int64_t{8}}, {"initial", "nearest"}, {"moves", "resample"}, {"reward", "current"}},
-        {{"n", int64_t{9}}, {"initial", "curve"}, {"moves", "two_opt"}, {"accept", "if_better"}, {"edits", int64_t{20}}}};
+    spec.variants = {{},
+                     {{"n", int64_t{4}}, {"edits", int64_t{9}}, {"reward", "current"}, {"accept", "if_better"}},
+                     {{"n", int64_t{64}}, {"initial", "curve"}, {"distribution", "clustered"}, {"moves", "two_opt"}},
+                     {{"n", int64_t{8}}, {"initial", "nearest"}, {"moves", "resample"}, {"reward", "current"}},
+                     {{"n", int64_t{9}},
+                      {"initial", "curve"},
+                      {"moves", "two_opt"},
+                      {"accept", "if_better"},
+                      {"edits", int64_t{20}}}};
   }
 
   struct State {
@@ -116,7 +120,9 @@ struct TourEdit {
   MESA_HD static int32_t between(const Config& c, State& s, int32_t a, int32_t b) {
     return length_between(points(s)[tour(c, s)[a]], points(s)[tour(c, s)[b]]);
   }
-  MESA_HD static int32_t edge(const Config& c, State& s, int32_t place) { return between(c, s, place, after(c, place)); }
+  MESA_HD static int32_t edge(const Config& c, State& s, int32_t place) {
+    return between(c, s, place, after(c, place));
+  }
   MESA_HD static int32_t length_of(const Config& c, State& s) {
     int32_t sum = 0;
     for (int32_t place = 0; place < c.n; ++place) sum += edge(c, s, place);

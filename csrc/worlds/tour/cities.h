@@ -1,6 +1,6 @@
-// Cities of the tour worlds: points of a grid of 2^20 steps a side over the unit square, and the lengths between them in
-// the same steps, rounded to the nearest (TSPLIB's EUC_2D on the grid). Every outcome is decided in whole numbers; what
-// is shown is these times 2^-20. How instances for data sets are drawn is another matter.
+// Cities of the tour worlds: points of a grid of 2^20 steps a side over the unit square, and the lengths between them
+// in the same steps, rounded to the nearest (TSPLIB's EUC_2D on the grid). Every outcome is decided in whole numbers;
+// what is shown is these times 2^-20. How instances for data sets are drawn is another matter.
 #pragma once
 #include "../../core/rng.h"
 #include "../../core/spec.h"
@@ -24,7 +24,9 @@ MESA_HD int64_t squared_distance(Point a, Point b) {
   return dx * dx + dy * dy;
 }
 // Grid steps as a number of the unit square: exact below 2^24 steps, above that rounded once.
-MESA_HD float in_units(int32_t steps) { return static_cast<float>(steps) * (1.0f / kGridSide); }
+MESA_HD float in_units(int32_t steps) {
+  return static_cast<float>(steps) * (1.0f / kGridSide);
+}
 // How far a length is above the optimal, as a fraction of it.
 MESA_HD float gap_above(int32_t length, int32_t optimal) {
   return length == optimal ? 0.0f : static_cast<float>(static_cast<double>(length - optimal) / optimal);
