@@ -24,7 +24,7 @@ struct Tour {
     v.choice("start", c.start, {"zero", "random"}, "the first city: number 0, or any");
     v.choice("on_visited", c.on_visited, {"next", "stay"},
              "an action that action_mask forbids: taken for the next number it allows, or nothing but a reward");
-    v.real("visited_reward", c.visited_reward, -1000.0, 0.0, "that reward, with on_visited=stay");
+    v.real("visited_reward", c.visited_reward, -1000.0, 1000.0, "that reward, with on_visited=stay");
   }
   static void check(const Config&) {}
   static void describe(const Config& c, Spec& spec) {

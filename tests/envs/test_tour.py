@@ -271,7 +271,7 @@ def test_levels_and_options_that_cannot_be_played_are_refused():
     good = np.full((2, 5, 2), 0.5)
     cases = [
         ({"n": 2}, ValueError, "n: got 2"), ({"n": 65}, ValueError, "n: got 65"), ({"start": "one"}, ValueError, "start"),
-        ({"visited_reward": 1.0}, ValueError, "visited_reward"), ({"clusters": 0}, ValueError, "clusters"),
+        ({"visited_reward": 1001.0}, ValueError, "visited_reward"), ({"clusters": 0}, ValueError, "clusters"),
         ({"levels": 3}, TypeError, "levels: got int"), ({"levels": good[0]}, ValueError, r"levels: got shape \(5, 2\)"),
         ({"levels": good[:0]}, ValueError, "levels: got shape"), ({"levels": good * 3}, ValueError, "outside 0 to 1 in level 0"),
         ({"levels": good * [1, np.nan]}, ValueError, "outside 0 to 1"), ({"levels": good, "n": 6}, ValueError, "n: got 6"),
