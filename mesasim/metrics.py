@@ -55,3 +55,15 @@ RISING_AT = 4.0  # standard errors; a constant agent reads as rising once in 30,
 def rises(slope: Estimate) -> bool:
     """Whether the slope is positive beyond doubt (RISING_AT standard errors)."""
     return slope.mean > RISING_AT * slope.se
+
+
+def interval(values: np.ndarray, resamples: int = 1000) -> tuple[float, float, float]:
+    """Mean over tasks and its 95 % interval by bootstrap over tasks (percentiles, Efron 1979), one number a task; the
+    resamples are always the same ones."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"values: got shape {values.shape}, allowed: [tasks] with at least one task")
+    rng = np.random.default_rng(0)
+    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(resamples)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(values.mean()), float(low), float(high)

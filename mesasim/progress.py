@@ -40,6 +40,17 @@ def training_bar(
     return report
 
 
+def supervised_bar(progress: Progress, name: str, iterations: int) -> Callable[[dict[str, float]], None]:
+    """A bar for a supervised training; call what it returns with each row of metrics."""
+    bar = progress.add_task(f"train {name}", total=iterations, detail="")
+
+    def report(metrics: dict[str, float]) -> None:
+        detail = f"{metrics['examples_per_second']:,.0f} examples/s, loss {metrics['loss']:.4f}"
+        progress.update(bar, completed=metrics["iteration"], detail=detail)
+
+    return report
+
+
 def print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
     """A table on the terminal; its first column is never folded."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)

@@ -64,8 +64,9 @@ def _section(run: Path, summary: dict[str, Any]) -> str:
         f"<p class='note'>Floor {rows[0]['floor']:.3f}, ceiling {rows[0]['ceiling']:.3f}: "
         f"{text(summary.get('reading', ''))} Below optimum: the best reference's reward minus the agent's, "
         f"task by task on the same tasks.</p>",
-        "<h2>Reward by step within the episode</h2>",
-        _image(reward_by_step_figure(rows), "mean reward at each step within the episode, for every agent"),
+        *(_given_table(table) for table in summary.get("tables", [])),
+        *(_given_curve(curve) for curve in summary.get("curves", [])),
+        *_reward_by_step(rows),
         "<h2>Where each agent lies between floor and ceiling</h2>",
         _image(fraction_figure(rows), "fraction of (ceiling - floor) reached by every agent"),
         "<h2>Weights before and after the evaluation (SHA-256)</h2>",
@@ -113,11 +114,50 @@ def _hashes(rows: list[dict[str, Any]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
+def _given_table(table: dict[str, Any]) -> str:
+    """An experiment's own table: title, head, rows of texts, note."""
+    lines = ["".join(f"<th>{html.escape(name)}</th>" for name in table["head"])]
+    lines += ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in table["rows"]]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    note = f"<p class='note'>{html.escape(table['note'])}</p>" if table.get("note") else ""
+    return f"<h2>{html.escape(table['title'])}</h2><table>{body}</table>{note}"
+
+
+def _given_curve(curve: dict[str, Any]) -> str:
+    """An experiment's own figure: title, names of the axes, series of x, y and standard errors."""
+    return f"<h2>{html.escape(curve['title'])}</h2>" + _image(curve_figure(curve), curve["title"])
+
+
+def _reward_by_step(rows: list[dict[str, Any]]) -> list[str]:
+    if len(rows[0]["reward_by_step"]) < 2:
+        return []
+    alt = "mean reward at each step within the episode, for every agent"
+    return ["<h2>Reward by step within the episode</h2>", _image(reward_by_step_figure(rows), alt)]
+
+
 def _image(figure: Figure, alt: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
     plt.close(figure)
     return f"<img alt='{html.escape(alt)}' src='data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}'>"
+
+
+def curve_figure(curve: dict[str, Any]) -> Figure:
+    """A line a series with a band of two standard errors; `log_x` for an axis of doublings."""
+    figure, axes = plt.subplots(figsize=(9, 4.5))
+    for series in curve["series"]:
+        (line,) = axes.plot(series["x"], series["y"], marker="o", markersize=3.5, linewidth=1.6, label=series["name"])
+        low = [y - 2 * se for y, se in zip(series["y"], series["se"], strict=True)]
+        high = [y + 2 * se for y, se in zip(series["y"], series["se"], strict=True)]
+        axes.fill_between(series["x"], low, high, color=line.get_color(), alpha=0.15)
+    if curve.get("log_x"):
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel(curve["x"])
+    axes.set_ylabel(curve["y"])
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def reward_by_step_figure(rows: list[dict[str, Any]]) -> Figure:

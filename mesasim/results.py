@@ -54,9 +54,10 @@ def summarize(evaluation: Evaluation, floor: float, ceiling: float, **more: Any)
 def below_optimum(rows: list[dict[str, Any]], evaluations: list[Evaluation]) -> None:
     """Adds to each row how far its agent stays below the best reference on the same tasks, task by task: most of the
     luck of the tasks drawn, which `reward_mean` has, cancels. The optimum is bayes_optimal, else gittins, else the
-    planner; nothing is added where none of them was evaluated."""
+    planner, else what is called so; nothing is added where none of them was evaluated."""
     by_name = {e.agent: e for e in evaluations}
-    optimum = next((by_name[n] for n in ("bayes_optimal", "gittins", "oracle_follower") if n in by_name), None)
+    best_known = ("bayes_optimal", "gittins", "oracle_follower", "optimum")
+    optimum = next((by_name[name] for name in best_known if name in by_name), None)
     if optimum is None:
         return
     for row in rows:

@@ -3,13 +3,8 @@ whole sequences of some slots, so that a carry is recomputed from the rollout's 
 
 from __future__ import annotations
 
-import csv
-import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +23,14 @@ from mesasim.train.checkpoint import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
+)
+from mesasim.train.loop import (
+    check_same_settings,
+    interrupt_held,
+    load_optimizer,
+    optimizer_tensors,
+    rows_until,
+    write_rows,
 )
 from mesasim.train.rollout import Collector, Rollout
 from mesasim.vector import MesaVectorEnv
@@ -193,8 +196,7 @@ class Trainer:
         if self.run is None:
             raise ValueError("run: got None, allowed: the folder to save to")
         tensors = {f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= optimizer_tensors(self.optimizer)
         tensors["trainer/carry"] = self.collector.carry
         tensors["trainer/is_first"] = self.collector.is_first
         tensors["trainer/generator"] = self.generator.get_state()
@@ -214,20 +216,9 @@ class Trainer:
             raise ValueError("run: got None, allowed: the folder to resume from")
         path = latest_checkpoint(self.run)
         tensors, meta = load_checkpoint(path)
-        free = ("num_threads", "checkpoint_every")
-        was = {k: v for k, v in meta["config"].items() if k not in free}
-        now = {k: v for k, v in json.loads(json.dumps(asdict(self.config))).items() if k not in free}
-        if was != now:
-            differing = {k: (was.get(k), now.get(k)) for k in was.keys() | now.keys() if was.get(k) != now.get(k)}
-            raise ValueError(f"checkpoint: {path} was made with other settings (then, now): {differing}")
+        check_same_settings(path, meta["config"], asdict(self.config), free=("num_threads", "checkpoint_every"))
         load_weights(self.agent, tensors, path)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer/"):
-                _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        load_optimizer(self.optimizer, tensors)
         self.env.set_state(tensors["trainer/env"].numpy().tobytes())
         self.collector.carry = tensors["trainer/carry"].to(self.env.device)
         self.collector.is_first = tensors["trainer/is_first"].to(self.env.device)
@@ -275,7 +266,7 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     write_whole(run / "config.yaml", lambda path: path.write_text(yaml.safe_dump(asdict(config), sort_keys=False)))
     log = run / "metrics.csv"
-    rows = _rows_until(log, trainer.iteration)
+    rows = rows_until(log, trainer.iteration)
     with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board, interrupt_held() as asked:
         while trainer.iteration < config.iterations:
             metrics = trainer.iterate()
@@ -292,42 +283,6 @@ def train(
     return trainer.agent
 
 
-@contextmanager
-def interrupt_held() -> Iterator[Callable[[], bool]]:
-    """Holds the first Ctrl-C until the caller asks for it, so that no checkpoint is made of half an iteration; a second one
-    interrupts at once. Elsewhere than in the main thread, where Python hears no signals, nothing is held."""
-    seen: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-
-    def hold(number: int, frame: object) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-
-    before = signal.signal(signal.SIGINT, hold)
-    try:
-        yield lambda: bool(seen)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _save(trainer: Trainer, log: Path, rows: list[Any]) -> None:
     trainer.save()
-    write_whole(log, lambda path: _write_rows(path, rows))
-
-
-def _write_rows(path: Path, rows: list[Any]) -> None:
-    with path.open("w", newline="") as file:
-        if rows:
-            writer = csv.DictWriter(file, rows[-1].keys())
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def _rows_until(log: Path, iteration: int) -> list[Any]:
-    if iteration == 0 or not log.exists():
-        return []
-    with log.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if int(row["iteration"]) <= iteration]
+    write_rows(log, rows)
