@@ -100,7 +100,9 @@ def test_a_perfect_network_would_have_the_least_loss_there_is(data):
         return data.order[(ours[:, None] - known).abs().argmin(1)]
 
     loss, more = problem.loss(perfect, 64, torch.Generator().manual_seed(0))
-    assert loss.item() == pytest.approx(math.log(2) / 5, abs=1e-6)  # five choices: seven cities, the first and last given
+    assert loss.item() == pytest.approx(
+        math.log(2) / 5, abs=1e-6
+    )  # five choices: seven cities, the first and last given
     assert more["accuracy"] > 0.85
 
 
