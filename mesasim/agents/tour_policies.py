@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mesasim.agents.pointer import Policy, visited
 
-AT_ONCE = 4096  # prefixes in one forward pass; bounds memory, changes nothing else
+AT_ONCE = 1024  # prefixes in one forward pass; bounds memory, changes nothing else
 
 
 def nearest_city(points: Tensor, prefix: Tensor) -> Tensor:

@@ -120,6 +120,7 @@ def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
     """Trains, freezes, decodes and writes the report; returns the summary."""
+    begun = time.process_time()
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     training = config.training()
     with bars(quiet) as progress:
@@ -154,7 +155,8 @@ def run(
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": verdicts(config, gaps, hits["uniform"]),
-        "reading": "reward is minus the tour's length; ceiling: the optimum; floor: random tours; both on these instances.",
+        "reading": "reward is minus the tour's length; ceiling: the optimum; floor: random tours; both on these instances. "
+        f"Labels, training and decoding took {time.process_time() - begun:.0f} CPU seconds.",
         "world": "tours", "options": {"cities": config.cities}, "seed": config.seed, "agents": rows,
         "tables": [gap_table, table_of_hits(hits)], "curves": [curve_of_hits(hits["uniform"])], "gaps": gaps,
     }  # fmt: skip
@@ -221,11 +223,12 @@ def verdicts(config: Config, gaps: list[dict[str, Any]], hits: tuple[np.ndarray,
     ]
     easy, hard = found.get(("easy", "pointer, greedy")), found.get(("greedy-hard", "pointer, greedy"))
     if easy and hard:
-        worse = hard["gap"][1] > easy["gap"][2]
+        worse = hard["gap"][1] > greedy[2]
         said.append(
             f"Where the nearest neighbour is {found['greedy-hard', 'nearest neighbour']['gap'][0]:.1f} % off, greedy decoding is "
             f"{hard['gap'][0]:.2f} % off (95 %: {_range(hard['gap'])}); where it is optimal, {easy['gap'][0]:.2f} % "
-            f"({_range(easy['gap'])}): greed's failure {'predicts' if worse else 'does not predict'} the network's."
+            f"({_range(easy['gap'])}); on all instances {greedy[0]:.2f} %: greed's failure "
+            f"{'predicts' if worse else 'does not predict'} the network's."
         )
     return said
 
