@@ -81,15 +81,18 @@ void bind_tours(py::module_& m) {
   m.def(
       "solve_tours",
       [](uintptr_t points, uintptr_t given, int32_t n, int32_t metric, int32_t method, int64_t node_limit,
-         double seconds, uint64_t seed, int64_t count, const Addresses& found, const Machine& machine) {
+         double seconds, uint64_t seed, int64_t count, const Addresses& found, const Addresses& trace, int64_t events,
+         const Machine& machine) {
         SolveTours job{};
+        if (!trace.empty()) job.trace = {pointer<TraceEvent>(trace.at(0)), events, pointer<int64_t>(trace.at(1))};
         job.problems = problems_at(points, given, n, metric);
         job.found = {pointer<int32_t>(found.at(0)), pointer<double>(found.at(1)),  pointer<double>(found.at(2)),
                      pointer<uint8_t>(found.at(3)), pointer<int64_t>(found.at(4)), pointer<int64_t>(found.at(5)),
-                     pointer<int32_t>(found.at(6))};
+                     pointer<int64_t>(found.at(6)), pointer<int32_t>(found.at(7))};
         job.method = static_cast<TourMethod>(method);
         job.node_limit = node_limit;
         job.seed = seed;
+        job.beyond = machine.cuda_device < 0 ? &branch_and_cut : nullptr;
         const py::gil_scoped_release release;
         if (machine.cuda_device >= 0) {
           run_job(job, count, machine);
@@ -99,7 +102,8 @@ void bind_tours(py::module_& m) {
       },
       py::kw_only(), py::arg("points"), py::arg("given"), py::arg("n"), py::arg("metric"), py::arg("method"),
       py::arg("node_limit"), py::arg("seconds"), py::arg("seed"), py::arg("count"), py::arg("found"),
-      py::arg("machine"), "Fills the arrays of found; true: the time was up first.");
+      py::arg("trace"), py::arg("events"), py::arg("machine"),
+      "Fills the arrays of found; true: the time was up first.");
 }
 
 }  // namespace mesa

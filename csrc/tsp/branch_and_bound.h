@@ -23,8 +23,26 @@ struct SearchEffort {
   }
 };
 
+// What a search does, for models that learn from it; bounds and lengths in fine units.
+enum class TraceKind : int32_t {
+  kBound = 0,    // a node's bound, once it is as tight as it gets; the node stays open
+  kClosed = 1,   // a node, closed: nothing shorter is in it (value: its last bound, or 0)
+  kExclude = 2,  // down to the child without the connection a, b
+  kInclude = 3,  // down to the child with it
+  kTour = 4,     // a shorter tour (value: its length)
+};
+struct TraceEvent {
+  int32_t kind, depth, a, b;
+  int64_t value;
+};
+struct Trace {
+  TraceEvent* events;  // null: nothing is recorded
+  int64_t capacity;    // events beyond it are counted, not kept
+  int64_t* count;
+};
+
 struct SearchCounts {
-  int64_t nodes = 0, one_trees = 0;
+  int64_t nodes = 0, one_trees = 0, cuts = 0, rounds = 0, pivots = 0;
 };
 
 class BranchAndBound {
@@ -32,7 +50,7 @@ class BranchAndBound {
   MESA_HD static int64_t bytes(int32_t n) {
     const int32_t stride = Distances::stride_of(n), cells = n * stride;
     return Scratch::bytes_for<uint32_t>(cells) + Scratch::bytes_for<uint16_t>(cells) + 2 * OneTree::bytes(n) +
-           4 * Scratch::bytes_for<int32_t>(stride) + Scratch::bytes_for<int32_t>(int64_t{n} * n) +
+           5 * Scratch::bytes_for<int32_t>(stride) + Scratch::bytes_for<int32_t>(int64_t{n} * n) +
            Scratch::bytes_for<uint8_t>(4 * n) + Scratch::bytes_for<uint8_t>(cells) + 4 * Scratch::bytes_for<uint8_t>(n) +
            Scratch::bytes_for<Mark>(trail_capacity(n)) + Scratch::bytes_for<Frame>(max_depth(n)) +
            Scratch::bytes_for<int32_t>(int64_t{max_depth(n)} * stride) + Scratch::bytes_for<State>(1) +
@@ -41,8 +59,8 @@ class BranchAndBound {
 
   // stop: set from outside to end early, as the node limit does; null: never.
   MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, const volatile uint8_t* stop_flag,
-                         Scratch& scratch)
-      : d(distances), effort(search_effort), n(distances.n), stride(distances.stride), stop(stop_flag) {
+                         const Trace& recorded, Scratch& scratch)
+      : d(distances), effort(search_effort), n(distances.n), stride(distances.stride), stop(stop_flag), record(recorded) {
     r = {n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
     used = scratch.take<uint16_t>(int64_t{n} * stride);
     tree = OneTree::in(n, scratch);
@@ -51,6 +69,7 @@ class BranchAndBound {
     best_pi = scratch.take<int32_t>(stride);
     direction = scratch.take<int32_t>(stride);
     start_pi = scratch.take<int32_t>(stride);
+    root_pi = scratch.take<int32_t>(stride);
     bottleneck = scratch.take<int32_t>(int64_t{n} * n);
     r.forced_count = scratch.take<uint8_t>(4 * n);
     r.forced = r.forced_count + n;
@@ -80,18 +99,72 @@ class BranchAndBound {
     lanes.once([&] {
       *s = State{};
       shorter(best);
+      s->node_limit = effort.node_limit;
       for (int32_t v = 0; v < n; ++v) {
         r.forced_count[v] = 0;
         other_end[v] = static_cast<uint8_t>(v);
       }
       return 0;
     });
-    const int64_t bound = search(lanes);
+    const int64_t bound = search(lanes) ? s->best_length : fine_from(s->root_bound);
     for (int32_t i = lanes.lane(); i < n; i += lanes.size()) best[i] = tour[i];
     lanes.sync();
     counts.nodes += s->nodes;
     counts.one_trees += s->one_trees;
     return bound;
+  }
+
+  MESA_HD void note(TraceKind kind, int32_t depth, int32_t a, int32_t b, int64_t value) const {
+    if (record.events == nullptr) return;
+    const int64_t at = (*record.count)++;
+    if (at < record.capacity) record.events[at] = {static_cast<int32_t>(kind), depth, a, b, value};
+  }
+  MESA_HD int64_t fine_from(int64_t coarse) const {
+    if (d.coarse_shift <= 0) return coarse * (int64_t{1} << -d.coarse_shift);
+    const int64_t unit = int64_t{1} << d.coarse_shift;
+    return coarse <= 0 ? 0 : (coarse + unit - 1) / unit;
+  }
+  // After a search the node limit ended: the root as it was filtered. What is not listed, or excluded, is in no shorter tour.
+  template <class F>
+  MESA_HD void for_each_left(const F& f) const {
+    for (int32_t a = 0; a < n; ++a) {
+      for (int32_t k = 0; k < neighbours[a]; ++k) {
+        const int32_t b = neighbour[a * stride + k];
+        if (a < b && !r.excluded(a, b)) f(a, b, r.is_forced(a, b));
+      }
+    }
+  }
+  MESA_HD const int32_t* multipliers() const { return root_pi; }
+  MESA_HD int64_t root_bound() const { return s->root_bound; }
+  MESA_HD int64_t best_length() const { return s->best_length; }
+  MESA_HD int64_t count_nodes() const { return s->nodes; }
+  MESA_HD const uint8_t* best_tour() const { return tour; }
+  MESA_HD void offer(const uint8_t* order) {
+    if (d.fine_length(order) < s->best_length) shorter(order);
+  }
+  // Looks, within `nodes` nodes, for a shorter tour under the root's restrictions and more: pairs (a << 8 | b) that must
+  // be out, and in. True: the best tour is now at least as short as any of those.
+  template <class Lanes>
+  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins, int64_t nodes) {
+    const int32_t mark = s->trail;
+    const bool possible = lanes.once([&] {
+      s->node_limit = s->nodes + nodes;
+      for (int32_t k = 0; k < outs; ++k) {
+        if (!exclude(out[k] >> 8, out[k] & 255)) return 0;
+      }
+      for (int32_t k = 0; k < ins; ++k) {
+        if (!force(in[k] >> 8, in[k] & 255)) return 0;
+      }
+      return propagate() ? 1 : 0;
+    });
+    for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = root_pi[v];
+    lanes.sync();
+    const bool closed = !possible || tighten(lanes, 30, 192, 3, n / 8) || descend(lanes);
+    lanes.once([&] {
+      undo(mark);
+      return 0;
+    });
+    return closed;
   }
 
  private:
@@ -109,7 +182,7 @@ class BranchAndBound {
   struct State {
     int64_t best_length, threshold;  // the best tour, fine; what a coarse bound must exceed to close a branch
     int64_t bound, root_bound;       // of the last ascent, and of the root's, coarse
-    int64_t nodes, one_trees;
+    int64_t nodes, one_trees, node_limit;
     int32_t trail, forced, logged, depth;
     uint8_t branch_a, branch_b;
   };
@@ -121,10 +194,11 @@ class BranchAndBound {
   const SearchEffort effort;
   const int32_t n, stride;
   const volatile uint8_t* stop;
+  const Trace record;
   Restrictions r;
   uint16_t* used;  // [n, stride]: how many of the logged 1-trees use a connection
   OneTree tree, best_tree;
-  int32_t *pi, *best_pi, *direction, *start_pi;  // [stride]
+  int32_t *pi, *best_pi, *direction, *start_pi, *root_pi;  // [stride]
   int32_t* bottleneck;                           // [n, n]: by rank of arrival in the tree
   uint8_t* other_end;                            // of the forced path a city ends
   uint8_t *neighbour, *neighbours;               // [n, stride], [n]: connections left by the root's filtering
@@ -204,6 +278,7 @@ class BranchAndBound {
     s->best_length = d.fine_length(order);
     s->threshold = d.threshold(s->best_length);
     for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
+    note(TraceKind::kTour, s->depth, 0, 0, s->best_length);
   }
 
   // The 1-tree's cities in the order of the tour it is.
@@ -550,37 +625,51 @@ class BranchAndBound {
     return count;
   }
 
-  MESA_HD int64_t fine_from(int64_t coarse) const {
-    if (d.coarse_shift <= 0) return coarse * (int64_t{1} << -d.coarse_shift);
-    const int64_t unit = int64_t{1} << d.coarse_shift;
-    return coarse <= 0 ? 0 : (coarse + unit - 1) / unit;
+  // True: the best tour is optimal.
+  template <class Lanes>
+  MESA_HD bool search(const Lanes& lanes) {
+    lanes.once([&] { return s->nodes = 1; });
+    if (!open_root(lanes)) {
+      lanes.once([&] { return conclude(true); });
+      return true;
+    }
+    lanes.once([&] { return conclude(false); });
+    for (int32_t v = lanes.lane(); v < n; v += lanes.size()) root_pi[v] = pi[v];
+    lanes.once([&] { return s->root_bound = s->bound; });
+    return descend(lanes);
   }
 
+  // False: no tour is shorter than the best.
   template <class Lanes>
-  MESA_HD int64_t search(const Lanes& lanes) {
-    lanes.once([&] { return s->nodes = 1; });
-    if (ascend(lanes, effort.root_ascent, 512, true)) return s->best_length;
+  MESA_HD bool open_root(const Lanes& lanes) {
+    if (ascend(lanes, effort.root_ascent, 512, true)) return false;
     find_bottlenecks(lanes);
-    if (!lanes.once([&] { return filter_all() ? 1 : 0; })) return s->best_length;
-    if (tighten(lanes, effort.root_ascent / 2, 128, effort.rounds, n / 8)) return s->best_length;
-    lanes.once([&] { return s->root_bound = s->bound; });
-    const int32_t root = s->trail;
-    bool open = true;  // the node as it stands has to be branched on
+    if (!lanes.once([&] { return filter_all() ? 1 : 0; })) return false;
+    return !tighten(lanes, effort.root_ascent / 2, 128, effort.rounds, n / 8);
+  }
+  MESA_HD int64_t conclude(bool closed) const {
+    note(closed ? TraceKind::kClosed : TraceKind::kBound, s->depth, 0, 0, closed ? 0 : fine_from(s->bound));
+    return 0;
+  }
+
+  // Searches below the node as it stands, which has to be branched on, and comes back to it. True: nothing better is left.
+  template <class Lanes>
+  MESA_HD bool descend(const Lanes& lanes) {
+    const int32_t mark = s->trail;
+    bool open = true, complete = true;
     for (;;) {
       if (open) {
-        if (s->nodes >= effort.node_limit || s->depth == max_depth(n) || (stop != nullptr && *stop != 0)) {
-          lanes.once([&] {
-            undo(root);
-            return 0;
-          });
-          return fine_from(s->root_bound);
+        if (s->nodes >= s->node_limit || s->depth == max_depth(n) || (stop != nullptr && *stop != 0)) {
+          complete = false;
+          break;
         }
         const int32_t chosen = choose(lanes);
         if (chosen == 2) {
           open = !tighten(lanes, effort.child_ascent, 192, 3, n / 8);
           continue;
         }
-        if (chosen == 1) {
+        open = chosen == 1;
+        if (open) {
           for (int32_t v = lanes.lane(); v < n; v += lanes.size()) frame_pi[s->depth * stride + v] = pi[v];
           lanes.sync();
           lanes.once([&] {
@@ -590,12 +679,17 @@ class BranchAndBound {
           open = enter(lanes, 0);
           continue;
         }
-        open = false;
       }
       while (s->depth > 0 && frames[s->depth - 1].second) lanes.once([&] { return --s->depth; });
-      if (s->depth == 0) return s->best_length;
+      if (s->depth == 0) break;
       open = enter(lanes, 1);
     }
+    lanes.once([&] {
+      s->depth = 0;
+      undo(mark);
+      return 0;
+    });
+    return complete;
   }
   // Goes down the branch of the deepest frame. True: it has to be branched on further.
   template <class Lanes>
@@ -606,11 +700,14 @@ class BranchAndBound {
       undo(frame.trail);
       frame.second = side == 1;
       ++s->nodes;
+      note(side == 0 ? TraceKind::kExclude : TraceKind::kInclude, level, frame.a, frame.b, 0);
       return take(frame.a, frame.b, side) ? 1 : 0;
     });
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = frame_pi[level * stride + v];
     lanes.sync();
-    return possible && !tighten(lanes, effort.child_ascent, 192, 3, n / 8);
+    const bool open = possible && !tighten(lanes, effort.child_ascent, 192, 3, n / 8);
+    lanes.once([&] { return conclude(!open); });
+    return open;
   }
 };
 

@@ -1,7 +1,7 @@
 // What can be done to a batch of tour problems: one struct a job. A job's one(lanes, i, scratch) does problem i with a
 // group of lanes; the backends hand out problems. Rules live in the headers beside this one.
 #pragma once
-#include "branch_and_bound.h"
+#include "branch_and_cut.h"
 #include "held_karp.h"
 #include "heuristics.h"
 #include "problems.h"
@@ -10,7 +10,7 @@
 
 namespace mesa {
 
-enum class TourMethod : int32_t { kAuto = 0, kHeldKarp = 1, kBranchAndBound = 2 };
+enum class TourMethod : int32_t { kAuto = 0, kHeldKarp = 1, kBranchAndBound = 2, kBranchAndCut = 3 };
 constexpr int32_t kHeldKarpUpTo = 12;  // cities; beyond, branch and bound is quicker (docs/log.md)
 
 // What is found, an array a field, one entry a problem.
@@ -18,7 +18,7 @@ struct TourArrays {
   int32_t* order;  // [count, n]: city 0 first, and of its neighbours the one with the smaller number next
   double *length, *lower_bound;
   uint8_t* optimal;
-  int64_t *nodes, *one_trees;
+  int64_t *nodes, *one_trees, *cuts;
   int32_t* method;
 
   template <class Lanes>
@@ -37,6 +37,7 @@ struct TourArrays {
       lower_bound[i] = bound >= fine ? length[i] : scaled(static_cast<double>(bound > 0 ? bound : 0), -d.fine_exponent);
       nodes[i] = counts.nodes;
       one_trees[i] = counts.one_trees;
+      cuts[i] = counts.cuts;
       method[i] = static_cast<int32_t>(how);
       return 0;
     });
@@ -50,6 +51,8 @@ struct SolveTours {
   int64_t node_limit;
   uint64_t seed;
   const volatile uint8_t* stop;  // set from outside to end early: what is left is not proved; null: never
+  Trace trace;                   // of problem 0, for a batch of one; events null: none
+  BranchAndCut beyond;           // what goes on where branch and bound gives up; null: nothing
 
   MESA_HD TourMethod route() const {
     if (method != TourMethod::kAuto) return method;
@@ -89,12 +92,20 @@ struct SolveTours {
     });
     rest = scratch;
     rest.at += problems.bytes() + Scratch::bytes_for<uint8_t>(d.n);
-    BranchAndBound search(d, SearchEffort::for_cities(d.n, node_limit), stop, rest);
-    const int64_t bound = search.solve(lanes, tour, counts);
-    found.write(lanes, i, d, tour, bound, counts, TourMethod::kBranchAndBound);
+    const int64_t first = beyond == nullptr || method == TourMethod::kBranchAndBound ? node_limit : easy_nodes(d.n);
+    BranchAndBound search(d, SearchEffort::for_cities(d.n, first < node_limit ? first : node_limit), stop, trace, rest);
+    int64_t bound = search.solve(lanes, tour, counts);
+    TourMethod how = TourMethod::kBranchAndBound;
+    if (first < node_limit && bound < d.fine_length(tour)) {
+      how = TourMethod::kBranchAndCut;
+      bound = beyond(d, search, node_limit - counts.nodes, stop, tour, counts);
+    }
+    found.write(lanes, i, d, tour, bound, counts, how);
   }
 
  private:
+  // Nodes after which branch and cut is quicker (docs/log.md).
+  MESA_HD int64_t easy_nodes(int32_t n) const { return method == TourMethod::kBranchAndCut || n > 30 ? 1 : 3; }
   MESA_HD static int32_t kicks(int32_t n) { return n <= 15 ? 2 : n <= 20 ? 4 : n <= 30 ? n / 2 : n <= 60 ? 2 * n : 6 * n; }
 };
 

@@ -14,7 +14,7 @@ from mesasim.buffers import address
 from mesasim.mazes.machine import integer, machine
 from mesasim.tsp.problems import Problems, as_batches
 
-METHODS = {"auto": 0, "held_karp": 1, "branch_and_bound": 2}
+METHODS = {"auto": 0, "held_karp": 1, "branch_and_bound": 2, "branch_and_cut": 3}
 NO_LIMIT = 2**62
 FOREVER = 1e18  # seconds
 
@@ -33,6 +33,7 @@ class Tours:
             distances, each rounded down to the unit, is smaller. So none is shorter by n units or more.
         nodes: int64 [count], of the search tree.
         one_trees: int64 [count], minimum 1-trees made.
+        cuts: int64 [count], rows added to linear programs.
         method: int32 [count], an index into `METHOD_NAMES`.
     """
 
@@ -42,6 +43,7 @@ class Tours:
     optimal: Tensor
     nodes: Tensor
     one_trees: Tensor
+    cuts: Tensor
     method: Tensor
 
     def __len__(self) -> int:
@@ -72,7 +74,8 @@ def solve(
     Args:
         instances: points [count, n, 2] or distances [count, n, n] (`mesasim.tsp.as_problems` says what is allowed), or a
             list of single problems of any sizes; 3 to 256 cities.
-        method: auto; held_karp: dynamic programming, up to 16 cities; branch_and_bound: on 1-trees.
+        method: auto; held_karp: dynamic programming, up to 16 cities; branch_and_bound: on 1-trees; branch_and_cut: on
+            linear programs over what a filtering by 1-trees leaves (CPU only). auto takes the quickest that proves.
         metric: of points: euclidean, EUC_2D, CEIL_2D or ATT.
         node_limit: nodes of the search tree a problem; beyond it the best tour so far with a bound. None: until proved.
         time_limit: seconds for the whole call, after which what is not proved is left so. Results then depend on the
@@ -123,10 +126,10 @@ def _solve(
 
     tours = Tours(
         empty(torch.int32, problems.n), empty(torch.float64), empty(torch.float64), empty(torch.bool), empty(torch.int64),
-        empty(torch.int64), empty(torch.int32),
+        empty(torch.int64), empty(torch.int64), empty(torch.int32),
     )  # fmt: skip
     assert isinstance(tours.order, Tensor)
-    arrays = (tours.order, tours.length, tours.lower_bound, tours.optimal, tours.nodes, tours.one_trees, tours.method)
+    arrays = (tours.order, tours.length, tours.lower_bound, tours.optimal, tours.nodes, tours.one_trees, tours.cuts, tours.method)
     points, given = problems.addresses(0, count)
     _core.solve_tours(
         points=points, given=given, n=problems.n, metric=problems.metric, method=method, node_limit=node_limit,
@@ -150,5 +153,5 @@ def _joined(solved: list[Tours], places: list[Tensor]) -> Tours:
     same = len(solved) == 1
     return Tours(
         torch.stack(ordered) if same else ordered, join("length"), join("lower_bound"), join("optimal"), join("nodes"),
-        join("one_trees"), join("method"),
+        join("one_trees"), join("cuts"), join("method"),
     )  # fmt: skip
