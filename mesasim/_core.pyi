@@ -217,5 +217,7 @@ def solve_tours(
     seed: int,
     count: int,
     found: Sequence[int],
+    trace: Sequence[int],
+    events: int,
     machine: Machine,
 ) -> bool: ...

@@ -23,7 +23,7 @@ struct SearchEffort {
   }
 };
 
-// What a search does, for models that learn from it; bounds and lengths in fine units.
+// What a search does, for models that learn from it; bounds and lengths in the distances given.
 enum class TraceKind : int32_t {
   kBound = 0,    // a node's bound, once it is as tight as it gets; the node stays open
   kClosed = 1,   // a node, closed: nothing shorter is in it (value: its last bound, or 0)
@@ -33,7 +33,7 @@ enum class TraceKind : int32_t {
 };
 struct TraceEvent {
   int32_t kind, depth, a, b;
-  int64_t value;
+  double value;
 };
 struct Trace {
   TraceEvent* events;  // null: nothing is recorded
@@ -114,10 +114,11 @@ class BranchAndBound {
     return bound;
   }
 
+  // value: in fine units.
   MESA_HD void note(TraceKind kind, int32_t depth, int32_t a, int32_t b, int64_t value) const {
     if (record.events == nullptr) return;
     const int64_t at = (*record.count)++;
-    if (at < record.capacity) record.events[at] = {static_cast<int32_t>(kind), depth, a, b, value};
+    if (at < record.capacity) record.events[at] = {static_cast<int32_t>(kind), depth, a, b, scaled(static_cast<double>(value), -d.fine_exponent)};
   }
   MESA_HD int64_t fine_from(int64_t coarse) const {
     if (d.coarse_shift <= 0) return coarse * (int64_t{1} << -d.coarse_shift);
@@ -143,12 +144,14 @@ class BranchAndBound {
     if (d.fine_length(order) < s->best_length) shorter(order);
   }
   // Looks, within `nodes` nodes, for a shorter tour under the root's restrictions and more: pairs (a << 8 | b) that must
-  // be out, and in. True: the best tour is now at least as short as any of those.
+  // be out, and in. depth: of that place, for the trace. True: the best tour is now at least as short as any of those.
   template <class Lanes>
-  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins, int64_t nodes) {
+  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins, int64_t nodes,
+                     int32_t depth) {
     const int32_t mark = s->trail;
     const bool possible = lanes.once([&] {
       s->node_limit = s->nodes + nodes;
+      s->above = depth;
       for (int32_t k = 0; k < outs; ++k) {
         if (!exclude(out[k] >> 8, out[k] & 255)) return 0;
       }
@@ -183,7 +186,8 @@ class BranchAndBound {
     int64_t best_length, threshold;  // the best tour, fine; what a coarse bound must exceed to close a branch
     int64_t bound, root_bound;       // of the last ascent, and of the root's, coarse
     int64_t nodes, one_trees, node_limit;
-    int32_t trail, forced, logged, depth;
+    int32_t trail, forced, logged;
+    int32_t depth, above;  // of the node below where this search began, and of that place in a larger search
     uint8_t branch_a, branch_b;
   };
 
@@ -278,7 +282,7 @@ class BranchAndBound {
     s->best_length = d.fine_length(order);
     s->threshold = d.threshold(s->best_length);
     for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
-    note(TraceKind::kTour, s->depth, 0, 0, s->best_length);
+    note(TraceKind::kTour, s->above + s->depth, 0, 0, s->best_length);
   }
 
   // The 1-tree's cities in the order of the tour it is.
@@ -648,7 +652,7 @@ class BranchAndBound {
     return !tighten(lanes, effort.root_ascent / 2, 128, effort.rounds, n / 8);
   }
   MESA_HD int64_t conclude(bool closed) const {
-    note(closed ? TraceKind::kClosed : TraceKind::kBound, s->depth, 0, 0, closed ? 0 : fine_from(s->bound));
+    note(closed ? TraceKind::kClosed : TraceKind::kBound, s->above + s->depth, 0, 0, closed ? 0 : fine_from(s->bound));
     return 0;
   }
 
@@ -669,6 +673,7 @@ class BranchAndBound {
           continue;
         }
         open = chosen == 1;
+        if (!open) lanes.once([&] { return conclude(true); });
         if (open) {
           for (int32_t v = lanes.lane(); v < n; v += lanes.size()) frame_pi[s->depth * stride + v] = pi[v];
           lanes.sync();
@@ -700,7 +705,7 @@ class BranchAndBound {
       undo(frame.trail);
       frame.second = side == 1;
       ++s->nodes;
-      note(side == 0 ? TraceKind::kExclude : TraceKind::kInclude, level, frame.a, frame.b, 0);
+      note(side == 0 ? TraceKind::kExclude : TraceKind::kInclude, s->above + level, frame.a, frame.b, 0);
       return take(frame.a, frame.b, side) ? 1 : 0;
     });
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = frame_pi[level * stride + v];

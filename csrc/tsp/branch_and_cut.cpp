@@ -12,6 +12,7 @@ namespace {
 size_t u(int32_t i) { return static_cast<size_t>(i); }
 
 constexpr int32_t kCutsARound = 40, kRounds = 60, kCandidates = 8;
+constexpr int32_t kMoreBits = 16;
 constexpr double kMostPrice = 36028797018963968.0;  // 2^55: whatever a program in trouble says, sums stay in 64 bits
 constexpr int64_t kProbePivots = 25, kPivots = 20000;
 
@@ -85,6 +86,51 @@ class Search {
     }
     return static_cast<int64_t>(sum);
   }
+  // Whether the prices, once refined to a 2^-kMoreBits of a unit, prove that no tour is shorter than the best. Where the
+  // program's optimum is the best tour itself, the plain bound is below it by rounding errors and these are not.
+  bool closes_refined() const {
+    using Wide = __int128;
+    const std::vector<int32_t>& basis = program_.basis();
+    const int32_t columns = program_.num_columns();
+    const std::vector<double> y = program_.dual();
+    const int32_t* pi = one_trees_.multipliers();
+    std::vector<Wide> price(y.size());
+    for (size_t i = 0; i < y.size(); ++i) {
+      price[i] = static_cast<Wide>(std::ldexp(std::clamp(std::ldexp(y[i], shift_), -kMostPrice, kMostPrice), kMoreBits));
+      if (i < u(n_)) price[i] -= static_cast<Wide>(pi[i]) << (shift_ + kMoreBits);
+    }
+    std::vector<Wide> reduced(exact_.size());
+    const auto reduce = [&] {
+      for (size_t e = 0; e < exact_.size(); ++e) reduced[e] = static_cast<Wide>(exact_[e]) << kMoreBits;
+      for (size_t i = 0; i < price.size(); ++i) {
+        const LinearRow& row = program_.row(static_cast<int32_t>(i));
+        for (size_t k = 0; k < row.column.size(); ++k) reduced[u(row.column[k])] -= price[i] * row.coefficient[k];
+      }
+    };
+    reduce();
+    for (int32_t pass = 0; pass < 2; ++pass) {
+      std::vector<double> left(basis.size());  // what the basic variables' reduced costs still are, and should not be
+      for (size_t p = 0; p < basis.size(); ++p) {
+        left[p] = static_cast<double>(basis[p] < columns ? reduced[u(basis[p])] : -price[u(basis[p] - columns)]);
+      }
+      const std::vector<double> more = program_.prices_for(left);
+      for (size_t i = 0; i < price.size(); ++i) price[i] += static_cast<Wide>(std::nearbyint(more[i]));
+      reduce();
+    }
+    Wide bound = 0;
+    for (size_t i = 0; i < price.size(); ++i) {
+      const LinearRow& row = program_.row(static_cast<int32_t>(i));
+      if (!row.equality && price[i] > 0) {
+        for (size_t k = 0; k < row.column.size(); ++k) reduced[u(row.column[k])] += price[i] * row.coefficient[k];
+        continue;
+      }
+      bound += price[i] * row.rhs;
+    }
+    for (size_t e = 0; e < exact_.size(); ++e) {
+      if (state_[e] == kIn || (state_[e] == kFree && reduced[e] < 0)) bound += reduced[e];
+    }
+    return bound > static_cast<Wide>(threshold()) << kMoreBits;
+  }
   // Whether the rows, weighted by the rounded ray, add up to more than the variables' bounds allow.
   bool is_infeasible() const {
     const std::vector<double>& ray = program_.ray();
@@ -134,7 +180,9 @@ class Search {
       fix_by_reduced_cost(now);
       if (status != LinearProgram::Status::kOptimal) return false;
       const std::vector<double> x = program_.primal();
-      if (take_if_tour(x)) return now > threshold();
+      const bool is_tour = take_if_tour(x);
+      if (threshold() - now < (int64_t{n_} << shift_) && closes_refined()) return true;
+      if (is_tour) return false;
       if (stop_ != nullptr && *stop_ != 0) return false;
       const double gap = static_cast<double>(threshold() - now);
       if (round > 0) stale = static_cast<double>(now - before) < (depth == 0 ? 0.01 : 0.03) * gap ? stale + 1 : 0;
@@ -178,7 +226,7 @@ class Search {
     return true;
   }
   // The search on 1-trees takes what is left, if that is little.
-  bool close_by_one_trees() {
+  bool close_by_one_trees(int32_t depth) {
     std::vector<uint16_t> out, in;
     for (size_t e = 0; e < state_.size(); ++e) {
       const uint16_t pair = static_cast<uint16_t>(connections_[e].a * 256 + connections_[e].b);
@@ -186,7 +234,7 @@ class Search {
       if (state_[e] == kIn) in.push_back(pair);
     }
     return one_trees_.close(OneLane{}, out.data(), static_cast<int32_t>(out.size()), in.data(),
-                            static_cast<int32_t>(in.size()), 100);
+                            static_cast<int32_t>(in.size()), 100, depth);
   }
 
   // True: no shorter tour is left below; false: given up (a limit).
@@ -212,7 +260,7 @@ class Search {
     }
     const auto free = std::count(state_.begin(), state_.end(), kFree);
     if (divided.empty() || threshold() - bound < little || free < n_ / 2) {
-      if (close_by_one_trees()) return true;
+      if (close_by_one_trees(depth)) return true;
     }
     if (nodes_ >= node_limit_ || (stop_ != nullptr && *stop_ != 0)) return false;
     if (divided.empty()) {

@@ -405,16 +405,20 @@ std::vector<double> LinearProgram::primal() const {
   for (int32_t j = 0; j < columns_; ++j) x[u(j)] = value(j);
   return x;
 }
-std::vector<double> LinearProgram::dual() const {
+std::vector<double> LinearProgram::prices_for(const std::vector<double>& costs) const {
   const size_t m = basic_.size();
   std::vector<double> y(m, 0.0);
   for (size_t p = 0; p < m; ++p) {
-    const double c = basic_[p] < columns_ ? cost_[u(basic_[p])] : 0.0;
-    if (c == 0.0) continue;
+    if (costs[p] == 0.0) continue;
     const double* row = &inverse_[p * stride_];
-    for (size_t i = 0; i < m; ++i) y[i] += c * row[i];
+    for (size_t i = 0; i < m; ++i) y[i] += costs[p] * row[i];
   }
   return y;
+}
+std::vector<double> LinearProgram::dual() const {
+  std::vector<double> costs(basic_.size());
+  for (size_t p = 0; p < costs.size(); ++p) costs[p] = basic_[p] < columns_ ? cost_[u(basic_[p])] : 0.0;
+  return prices_for(costs);
 }
 double LinearProgram::slack(int32_t i) const { return value(columns_ + i); }
 

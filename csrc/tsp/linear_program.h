@@ -42,6 +42,10 @@ class LinearProgram {
   // One a row; of a <= row 0 or less (up to rounding).
   std::vector<double> dual() const;
   double slack(int32_t i) const;
+  // The variable at each position of the basis: a column, or num_columns() + row for its slack.
+  const std::vector<int32_t>& basis() const { return basic_; }
+  // The prices under which the basic variables cost this, by position.
+  std::vector<double> prices_for(const std::vector<double>& costs) const;
   // After kInfeasible: prices, 0 or less on <= rows, under which the rows ask for more than the bounds allow.
   const std::vector<double>& ray() const { return ray_; }
 

@@ -117,8 +117,9 @@ def _seconds(value: Any) -> float:
 
 
 def _solve(
-    problems: Problems, method: int, node_limit: int, deadline: float, seed: int, where: _core.Machine
-) -> Tours:
+    problems: Problems, method: int, node_limit: int, deadline: float, seed: int, where: _core.Machine,
+    trace: tuple[int, int] | None = None, events: int = 0,
+) -> Tours:  # fmt: skip
     count, on = len(problems), problems.tensor.device
 
     def empty(dtype: torch.dtype, *shape: int) -> Tensor:
@@ -134,7 +135,7 @@ def _solve(
     _core.solve_tours(
         points=points, given=given, n=problems.n, metric=problems.metric, method=method, node_limit=node_limit,
         seconds=max(0.0, deadline - time.monotonic()), seed=seed, count=count, found=[address(a) for a in arrays],
-        machine=where,
+        trace=trace or (), events=events, machine=where,
     )  # fmt: skip
     return tours
 
