@@ -429,7 +429,7 @@ class BranchAndBound {
       }
       if (best > s->threshold) return 1;
       const bool close = d.coarse_shift < 0 && best + n + 2 > s->threshold;
-      return close && fine_bound() >= s->best_length ? 1 : 0;
+      return close && fine_bound() > d.fine_threshold(s->best_length) ? 1 : 0;
     });
   }
 

@@ -50,7 +50,8 @@ class Search {
   enum State : uint8_t { kFree, kOut, kIn };
 
   int64_t threshold() const {
-    return d_.coarse_shift < 0 ? one_trees_.best_length() - 1 : d_.threshold(one_trees_.best_length());
+    const int64_t best = one_trees_.best_length();
+    return d_.coarse_shift < 0 ? d_.fine_threshold(best) : d_.threshold(best);
   }
   void fix(int32_t e, State to) {
     fixed_.push_back(e);

@@ -30,6 +30,7 @@ struct Distances {
   int32_t n, stride;
   int32_t fine_exponent;  // fine = floor(distance 2^fine_exponent)
   int32_t coarse_shift;   // coarse = floor(fine 2^coarse_shift)
+  int64_t resolution;     // fine: lengths closer than this count as equal; 0 for whole numbers
   const double* given;    // [n, n]
   int64_t* fine;          // [n, stride]
   int32_t* coarse;        // [n, stride]
@@ -44,7 +45,7 @@ struct Distances {
 
   // whole: every distance is a whole number (below 2^kFineBits), which is then its own fine unit.
   MESA_HD static Distances of(const double* given, int32_t n, Scratch& scratch) {
-    Distances d{n, stride_of(n), 0, 0, given, nullptr, nullptr};
+    Distances d{n, stride_of(n), 0, 0, 0, given, nullptr, nullptr};
     d.fine = scratch.take<int64_t>(int64_t{n} * d.stride);
     d.coarse = scratch.take<int32_t>(int64_t{n} * d.stride);
     double longest = 0.0;
@@ -56,6 +57,9 @@ struct Distances {
     const int32_t top = longest > 0.0 ? exponent_above(longest) : 0;
     d.fine_exponent = whole && top <= kFineBits ? 0 : kFineBits - top;
     d.coarse_shift = kCoarseBits - top - d.fine_exponent;
+    // Rounding of the distances themselves makes equal tours differ by a unit or so a connection (points on a line): to
+    // tell them apart would be to search among rounding errors.
+    d.resolution = d.fine_exponent == 0 && whole ? 0 : 2 * n;
     for (int32_t i = 0; i < n; ++i) {
       for (int32_t j = 0; j < d.stride; ++j) {
         const bool inside = j < n && j != i;
@@ -69,9 +73,11 @@ struct Distances {
   MESA_HD int32_t coarsened(int64_t fine) const {
     return static_cast<int32_t>(coarse_shift >= 0 ? fine << coarse_shift : fine >> -coarse_shift);
   }
-  // The largest coarse bound that does not yet show that no tour is shorter than `fine`.
+  // The largest fine bound, and coarse bound, that does not yet show that no tour is shorter than `fine`.
+  MESA_HD int64_t fine_threshold(int64_t fine) const { return fine - 1 - resolution; }
   MESA_HD int64_t threshold(int64_t fine) const {
-    return coarse_shift >= 0 ? (fine - 1) * (int64_t{1} << coarse_shift) : (fine - 1) >> -coarse_shift;
+    const int64_t most = fine_threshold(fine);
+    return coarse_shift >= 0 ? most * (int64_t{1} << coarse_shift) : most >> -coarse_shift;
   }
   template <class Order>
   MESA_HD int64_t fine_length(const Order* order) const {

@@ -106,7 +106,7 @@ struct SolveTours {
  private:
   // Nodes after which branch and cut is quicker (docs/log.md).
   MESA_HD int64_t easy_nodes(int32_t n) const { return method == TourMethod::kBranchAndCut || n > 30 ? 1 : 3; }
-  MESA_HD static int32_t kicks(int32_t n) { return n <= 15 ? 2 : n <= 20 ? 4 : n <= 30 ? n / 2 : n <= 60 ? 2 * n : 6 * n; }
+  MESA_HD static int32_t kicks(int32_t n) { return n <= 20 ? 2 : n <= 40 ? n / 5 : n <= 60 ? 4 * n / 5 : 2 * n; }
 };
 
 }  // namespace mesa

@@ -13,7 +13,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kPrimalTolerance = 1e-9, kDualTolerance = 1e-9, kPivotTolerance = 1e-7;
+constexpr double kPerturbation = 1e-8;   // of a cost
 constexpr int32_t kRefactorAfter = 400;  // pivots
+constexpr int32_t kStalled = 40;         // pivots that do not move the objective
 
 // to -= factor * from; the squared length of the result. Eight sums, so that every instruction set adds in one order.
 #define MESA_SUBTRACT(suffix, target)                                                             \
@@ -48,7 +50,7 @@ size_t u(int32_t i) { return static_cast<size_t>(i); }
 }  // namespace
 
 LinearProgram::LinearProgram(const std::vector<double>& cost)
-    : columns_(static_cast<int32_t>(cost.size())), cost_(cost), low_(cost.size(), 0.0), high_(cost.size(), 1.0),
+    : columns_(static_cast<int32_t>(cost.size())), cost_(cost), low_(cost.size(), 0.0), high_(cost.size(), 1.0), priced_(cost),
       by_column_(cost.size()), position_(cost.size(), -1), at_upper_(cost.size()), reduced_(cost) {
   for (int32_t j = 0; j < columns_; ++j) place_nonbasic(j);
 }
@@ -187,13 +189,38 @@ void LinearProgram::refresh() {
     for (size_t i = 0; i < m; ++i) sum += inverse_[p * stride_ + i] * left[i];
     basic_value_[p] = sum;
   }
-  const std::vector<double> y = dual();
+  std::vector<double> costs(m);
+  for (size_t p = 0; p < m; ++p) costs[p] = basic_[p] < columns_ ? priced_[u(basic_[p])] : 0.0;
+  const std::vector<double> y = prices_for(costs);
   for (int32_t j = 0; j < columns_; ++j) {
-    double d = cost_[u(j)];
+    double d = priced_[u(j)];
     for (const auto& [i, coefficient] : by_column_[u(j)]) d -= coefficient * y[u(i)];
     reduced_[u(j)] = position_[u(j)] >= 0 ? 0.0 : d;
   }
   for (size_t i = 0; i < m; ++i) reduced_[u(columns_) + i] = position_[u(columns_) + i] >= 0 ? 0.0 : -y[i];
+}
+
+// Moves the costs of nonbasic variables apart, each away from 0 reduced cost, so that ties no longer make pivots stand
+// still (Wolfe 1963). Deterministic.
+void LinearProgram::perturb() {
+  perturbed_ = true;
+  for (int32_t j = 0; j < columns_; ++j) {
+    if (position_[u(j)] >= 0) continue;
+    uint64_t h = (u(j) + 1) * 0x9E3779B97F4A7C15ull;
+    h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9ull;
+    const double noise = kPerturbation * (1.0 + static_cast<double>(h >> 40) / 16777216.0) * (1.0 + std::fabs(cost_[u(j)]));
+    const double change = at_upper_[u(j)] ? -noise : noise;
+    priced_[u(j)] += change;
+    reduced_[u(j)] += change;
+  }
+}
+// The costs as they are again. False: they were.
+bool LinearProgram::restore_costs() {
+  if (!perturbed_) return false;
+  perturbed_ = false;
+  priced_ = cost_;
+  refresh();
+  return true;
 }
 
 // The inverse again from the basis, by Gauss-Jordan elimination with partial pivoting. False: the basis is singular.
@@ -263,13 +290,18 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
   const Subtract subtract = subtract_for(set_for_solvers());
   const size_t variables = u(columns_) + rows_.size(), m = rows_.size(), padded = (m + 7) / 8 * 8;
   pivot_row_.assign(variables, 0.0);
-  bool refreshed = false;
+  bool refreshed = false, cleaned = false;
+  int32_t stalled = 0;
   for (int64_t k = 0; k < most_iterations; ++k) {
     if (since_refactor_ >= kRefactorAfter && !refactor()) return Status::kFailed;
     const int32_t r = leaving();
     if (r < 0) {
-      if (refreshed) return Status::kOptimal;
-      refresh();  // once more, from the inverse itself
+      if (refreshed) {
+        if (cleaned || !restore_costs()) return Status::kOptimal;
+        cleaned = true;  // from here on a perturbed optimum is good enough: x is feasible, and bounds are made from cost_
+      } else {
+        refresh();  // once more, from the inverse itself
+      }
       refreshed = true;
       bool dual_feasible = true;
       for (size_t v = 0; v < variables; ++v) {
@@ -337,7 +369,7 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
       const double range = upper_of(chosen) - lower_of(chosen);
       const double after = slope - std::fabs(pivot_row_[u(chosen)]) * range;
       entering = chosen;
-      if (after < 0.0 || left.size() == 1) break;
+      if (after <= kPrimalTolerance || left.size() == 1) break;
       slope = after;
       flips.push_back(chosen);
       left.erase(std::find(left.begin(), left.end(), chosen));
@@ -364,6 +396,12 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
       continue;
     }
     const double dual_step = reduced_[u(entering)] / pivot_row_[u(entering)];
+    stalled = std::fabs(dual_step) < kDualTolerance ? stalled + 1 : 0;
+    if (stalled > kStalled && !perturbed_) {
+      stalled = 0;
+      perturb();
+      continue;
+    }
     for (size_t v = 0; v < variables; ++v) {
       if (position_[v] < 0 && pivot_row_[v] != 0.0) reduced_[v] -= dual_step * pivot_row_[v];
     }

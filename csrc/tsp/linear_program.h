@@ -57,12 +57,16 @@ class LinearProgram {
   void column_times_inverse(int32_t variable, std::vector<double>& out) const;
   void place_nonbasic(int32_t variable);
   void refresh();
+  void perturb();
+  bool restore_costs();
   bool refactor();
   void reserve(int32_t rows);
   int32_t leaving() const;
 
   int32_t columns_;
   std::vector<double> cost_, low_, high_;
+  std::vector<double> priced_;  // the costs pivots go by: cost_, or a little more or less where pivots stalled
+  bool perturbed_ = false;
   std::vector<LinearRow> rows_;
   std::vector<std::vector<std::pair<int32_t, int32_t>>> by_column_;  // (row, coefficient)
   // Variables: columns, then a slack a row. position_: in the basis, or -1; at_upper_: where a nonbasic one stands.
