@@ -221,3 +221,45 @@ def solve_tours(
     events: int,
     machine: Machine,
 ) -> bool: ...
+
+MAX_NEIGHBOURS: int
+MAX_NEIGHBOURS_LOCAL_SEARCH: int
+TOUR_STARTS: dict[str, int]
+
+def construct_tours(
+    *,
+    points: int,
+    given: int,
+    n: int,
+    metric: int,
+    seed: int,
+    number: int,
+    order: int,
+    length: int,
+    count: int,
+    method: int,
+    start: int,
+    machine: Machine,
+) -> None: ...
+def improve_tours(
+    *,
+    points: int,
+    given: int,
+    n: int,
+    metric: int,
+    seed: int,
+    number: int,
+    order: int,
+    length: int,
+    count: int,
+    method: int,
+    begun: int,
+    neighbours: int,
+    kicks: int,
+    sweeps: int,
+    cooling: int,
+    first_temperature: float,
+    last_temperature: float,
+    keep_best: bool,
+    machine: Machine,
+) -> None: ...

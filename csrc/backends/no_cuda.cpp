@@ -1,5 +1,6 @@
 // Compiled instead of cuda.cu where no CUDA compiler was found.
 #include "../maze/jobs.h"
+#include "../tsp/heuristic_jobs.h"
 #include "../tsp/jobs.h"
 #include "backend.h"
 #include "job_backend.h"
@@ -21,5 +22,6 @@ void run_on_cuda(const Job&, int64_t, int32_t, void*) {
 #define MESA_RUN(Job) template void run_on_cuda<Job>(const Job&, int64_t, int32_t, void*);
 MESA_MAZE_JOBS(MESA_RUN)
 MESA_TOUR_JOBS(MESA_RUN)
+MESA_HEURISTIC_JOBS(MESA_RUN)
 
 }  // namespace mesa

@@ -193,4 +193,5 @@ PYBIND11_MODULE(_core, m) {
   bind_mazes(m);
   bind_curriculum(m);
   bind_tours(m);
+  bind_heuristics(m);
 }

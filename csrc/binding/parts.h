@@ -1,4 +1,4 @@
-// The parts of the Python module beside the engine: exact solvers, mazes, families of problems, tours.
+// The parts of the Python module beside the engine: exact solvers, mazes, families of problems, tours, quick tours.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -7,4 +7,5 @@ void bind_solvers(pybind11::module_& m);
 void bind_mazes(pybind11::module_& m);
 void bind_curriculum(pybind11::module_& m);
 void bind_tours(pybind11::module_& m);
+void bind_heuristics(pybind11::module_& m);
 }  // namespace mesa

@@ -46,8 +46,13 @@ def labelled(
 
 
 def heuristic(points: Tensor, method: str, *, num_threads: int | None = None) -> Tensor:
-    """Tours of one of the native heuristics, int64 [B, n]."""
-    return torch.as_tensor(tsp.solve(points, method=method, num_threads=num_threads).order).long()
+    """Tours of one of the native heuristics, int64 [B, n]; improvements begin at the nearest neighbour's."""
+    tours = (
+        tsp.construct(points, method, num_threads=num_threads)
+        if method in tsp.CONSTRUCTIONS
+        else tsp.improve(points, method=method, num_threads=num_threads)
+    )
+    return torch.as_tensor(tours.order).long()
 
 
 def canonical(order: Tensor) -> Tensor:

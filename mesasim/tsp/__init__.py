@@ -1,5 +1,6 @@
-"""Tours: problems solved and proved, and instances and tours in TSPLIB95 files."""
+"""Tours: problems solved and proved, tours made quickly and improved, and instances and tours in TSPLIB95 files."""
 
+from mesasim.tsp.heuristics import CONSTRUCTIONS, IMPROVEMENTS, HeuristicTours, construct, improve
 from mesasim.tsp.problems import METRICS, Problems, as_problems
 from mesasim.tsp.solving import METHODS, Tours, solve
 from mesasim.tsp.tracing import SearchTrace, trace
@@ -7,13 +8,18 @@ from mesasim.tsp.tour_files import read_tour, write_tour
 from mesasim.tsp.tsplib import TsplibInstance, read_tsplib
 
 __all__ = [
+    "CONSTRUCTIONS",
+    "IMPROVEMENTS",
     "METHODS",
     "METRICS",
+    "HeuristicTours",
     "Problems",
     "SearchTrace",
     "Tours",
     "TsplibInstance",
     "as_problems",
+    "construct",
+    "improve",
     "read_tour",
     "read_tsplib",
     "solve",
