@@ -270,6 +270,8 @@ def _checked_temperatures(value: Any) -> tuple[float, float]:
 def _checked_orders(order: Any, calls: _Calls) -> list[Tensor]:
     """Tours as int32 [count, n] for each batch, on its device."""
     given = order if calls.mixed else [order]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"order: got {type(given).__name__}, allowed: a list of tours, for instances of several sizes")
     total = sum(len(places) for places in calls.places) if calls.mixed else 1
     if len(given) != total:
         raise ValueError(f"order: got {len(given)} tours for {total} instances")
@@ -298,7 +300,8 @@ def _checked_orders(order: Any, calls: _Calls) -> list[Tensor]:
 
 def _whole_numbers(value: Any) -> Tensor:
     try:
-        tensor = torch.as_tensor(value)
+        several = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, Tensor) for v in value)
+        tensor = torch.stack(list(value)) if several else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
         tensor = None
     if tensor is None or tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from mesasim import tsp
+from mesasim import devices, tsp
+from mesasim.devices import missing_cuda
 
 spec = importlib.util.spec_from_file_location("plain_heuristics", Path(__file__).with_name("plain_heuristics.py"))
 plain = importlib.util.module_from_spec(spec)
@@ -298,6 +299,22 @@ def test_tours_do_not_depend_on_threads_or_portions():
         assert torch.equal(tours.order, torch.cat([part[k].order for part in parts]))
 
 
+@pytest.mark.skipif("cuda:0" not in devices(), reason=f"no CUDA device: {missing_cuda()}")
+def test_the_gpu_gives_the_tours_of_the_cpu():
+    for instances, _ in cases(count=40, sizes=(5, 18, 40)):
+        geometric = instances.shape[1] != instances.shape[2]
+        given = torch.as_tensor(instances)
+        for method in tsp.CONSTRUCTIONS:
+            if geometric or method != "space_filling_curve":
+                here, there = (tsp.construct(given.to(at), method, seed=2, device=at) for at in ("cpu", "cuda"))
+                assert torch.equal(here.order, there.order.cpu()) and torch.equal(here.length, there.length.cpu())
+        for method, options in {
+            name: {"sweeps": 5} if name == "annealing" else {} for name in tsp.IMPROVEMENTS
+        }.items():
+            here, there = (tsp.improve(given.to(at), None, method, device=at, **options) for at in ("cpu", "cuda"))
+            assert torch.equal(here.order, there.order.cpu()) and torch.equal(here.length, there.length.cpu())
+
+
 def test_a_list_of_sizes_gives_each_instance_the_tour_it_has_alone():
     mixed = [points_of("uniform", 1, n, 8)[0] for n in (7, 12, 7, 30, 12)]
     together = everything(mixed)
@@ -308,6 +325,14 @@ def test_a_list_of_sizes_gives_each_instance_the_tour_it_has_alone():
     begun = tsp.construct(mixed, "random").order
     again = tsp.improve(mixed, begun, "or_2opt")
     assert torch.equal(again.order[3], tsp.improve(mixed[3], begun[3], "or_2opt").order[0])
+    with pytest.raises(TypeError, match="order: got int"):
+        tsp.improve(mixed, 5)
+    with pytest.raises(ValueError, match="order: got 4 tours for 5 instances"):
+        tsp.improve(mixed, begun[:4])
+    with pytest.raises(ValueError, match=r"order: got shape \(7,\) for instance 1, allowed: \(12,\)"):
+        tsp.improve(mixed, [begun[0], begun[0], *begun[2:]])
+    alike = [mixed[1], mixed[4]]
+    assert torch.equal(tsp.improve(alike, [begun[1], begun[4]]).order[1], tsp.improve(mixed[4], begun[4]).order[0])
 
 
 def test_sizes_of_points_and_matrices_that_only_just_fit():
