@@ -3,8 +3,8 @@
 from mesasim.tsp.heuristics import CONSTRUCTIONS, IMPROVEMENTS, HeuristicTours, construct, improve
 from mesasim.tsp.problems import METRICS, Problems, as_problems
 from mesasim.tsp.solving import METHODS, Tours, solve
-from mesasim.tsp.tracing import SearchTrace, trace
 from mesasim.tsp.tour_files import read_tour, write_tour
+from mesasim.tsp.tracing import SearchTrace, trace
 from mesasim.tsp.tsplib import TsplibInstance, read_tsplib
 
 __all__ = [
