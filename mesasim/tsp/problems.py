@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from mesasim.buffers import address
 
 METRICS = {"euclidean": 0, "EUC_2D": 1, "CEIL_2D": 2, "ATT": 3}
 MIN_CITIES, MAX_CITIES = 3, _core.MAX_CITIES
-LARGEST_WHOLE = 2**49  # distances that are whole numbers are exact below it
+TOO_LARGE_WHOLE = 2**49  # below it, whole numbers are exact: each is its own unit
+LEAST_EXTENT = 2.0**-460  # of points: the squares of 2^-49 of it are still normal numbers
+LEAST_LONGEST = 2.0**-1000  # of distances: likewise 2^-49 of it
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ def as_problems(instances: Any, metric: str = "euclidean", name: str = "instance
     """One batch of one size.
 
     Args:
-        instances: points [count, n, 2] or [n, 2], or symmetric distances [count, n, n] or [n, n]; tensor or array, of
-            floats (float32 distances of points are those of the points widened to float64) or whole numbers; n 3 … 256.
-            Three points of two coordinates cannot be a matrix; a [2, 2] matrix has too few cities.
+        instances: points [count, n, 2] or [n, 2], or symmetric distances [count, n, n] or [n, n], whose diagonal is not
+            looked at; tensor, array or nested list, of floats (float32 distances of points are those of the points widened
+            to float64) or whole numbers (distances below 2^49); n 3 … 256. Three points of two coordinates cannot be a
+            matrix; a [2, 2] matrix has too few cities.
         metric: how distances follow from points: euclidean, or rounded as TSPLIB's EUC_2D, CEIL_2D, ATT.
 
     Raises:
@@ -73,7 +77,7 @@ def as_problems(instances: Any, metric: str = "euclidean", name: str = "instance
     if not MIN_CITIES <= shape[1] <= MAX_CITIES:
         raise ValueError(f"{name}: got {shape[1]} cities, allowed: {MIN_CITIES} to {MAX_CITIES}")
     if shape[2] == 2:
-        return Problems(_checked_points(tensor, name), None, code)
+        return Problems(_checked_points(tensor, name, metric), None, code)
     if metric != "euclidean":
         raise ValueError(f"metric: got {metric!r} with distances, allowed: with points only")
     return Problems(None, _checked_matrices(tensor, name), 0)
@@ -82,10 +86,9 @@ def as_problems(instances: Any, metric: str = "euclidean", name: str = "instance
 def as_batches(instances: Any, metric: str = "euclidean") -> tuple[list[Problems], list[Tensor]]:
     """Problems by size, and for each batch the places of its problems in what was given.
 
-    A list or tuple of arrays may mix sizes, and points with matrices; anything else is one batch.
+    A list or tuple of instances may mix sizes, and points with matrices; anything else is one batch.
     """
-    mixed = isinstance(instances, (list, tuple)) and not _is_numbers(instances)
-    if not mixed:
+    if not isinstance(instances, (list, tuple)) or _is_one(instances):
         problems = as_problems(instances, metric)
         return [problems], [torch.arange(len(problems))]
     groups: dict[tuple[bool, int], list[int]] = {}
@@ -96,6 +99,9 @@ def as_batches(instances: Any, metric: str = "euclidean") -> tuple[list[Problems
             raise ValueError(f"instances[{index}]: got {len(one)} problems, allowed: one, [n, 2] or [n, n]")
         single.append(one)
         groups.setdefault((one.points is not None, one.n), []).append(index)
+    if not groups:
+        none = torch.zeros(0, MIN_CITIES, 2, dtype=torch.float64)
+        return [Problems(none, None, check_metric(metric))], [torch.arange(0)]
     batches = []
     for (points, _), where in groups.items():
         stacked = torch.cat([single[i].tensor for i in where])
@@ -104,32 +110,32 @@ def as_batches(instances: Any, metric: str = "euclidean") -> tuple[list[Problems
     return batches, [torch.tensor(where) for where in groups.values()]
 
 
-def _is_numbers(value: Sequence[Any]) -> bool:
-    """Whether a list is nested numbers rather than a list of arrays."""
-    while isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    return isinstance(value, (int, float))
+def _is_one(value: Sequence[Any]) -> bool:
+    """Whether a list is one instance, written as rows of numbers, rather than a list of instances."""
+    row = value[0] if value else None
+    return isinstance(row, Real) or (isinstance(row, (list, tuple)) and all(isinstance(x, Real) for x in row[:1]))
 
 
 def _as_tensor(value: Any, name: str) -> Tensor:
+    allowed = "allowed: a tensor or array of floats or whole numbers"
     if not isinstance(value, Tensor):
         try:
             array = np.asarray(value)
-            value = torch.as_tensor(array) if array.dtype != object else None
         except (TypeError, ValueError):
-            value = None
-        if value is None:
-            raise TypeError(f"{name}: got {type(value).__name__}, allowed: a tensor or array of numbers") from None
-    if value.dtype == torch.bool or value.is_complex():
-        raise TypeError(f"{name}: got {value.dtype}, allowed: floats or whole numbers")
-    return value
+            raise TypeError(f"{name}: got {type(value).__name__} that makes no array, {allowed}") from None
+        if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+            raise TypeError(f"{name}: got {type(value).__name__} of {array.dtype}, {allowed}")
+        return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
+    if value.dtype == torch.bool or value.is_complex() or value.layout != torch.strided or value.is_meta:
+        raise TypeError(f"{name}: got {value.dtype}, {value.layout}, on {value.device}, {allowed}")
+    return value.detach()
 
 
 def _first(bad: Tensor) -> int:
     return int(bad.flatten(1).any(1).nonzero()[0])
 
 
-def _checked_points(points: Tensor, name: str) -> Tensor:
+def _checked_points(points: Tensor, name: str, metric: str) -> Tensor:
     points = points.to(torch.float64).contiguous()
     bad = ~points.isfinite()
     if bad.any():
@@ -141,29 +147,54 @@ def _checked_points(points: Tensor, name: str) -> Tensor:
             f"{name}: problem {_first(bad)} has a coordinate {points[bad][0].item():g}, whose distances cannot be squared; "
             "allowed: up to 2^500 in size"
         )
+    extent = (points.amax(1) - points.amin(1)).amax(1, keepdim=True)
+    bad = (extent > 0) & (extent < LEAST_EXTENT)
+    if bad.any():
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has points at most {extent[bad][0].item():g} apart in a coordinate, whose "
+            "distances cannot be squared; allowed: 2^-460 or more, or all in one place"
+        )
+    bad = extent >= TOO_LARGE_WHOLE / 2
+    if metric != "euclidean" and bad.any():
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has points {extent[bad][0].item():g} apart in a coordinate, whose {metric} "
+            "distances the scale of 2^49 units to the longest cannot hold as whole numbers; allowed: below 2^48"
+        )
     return points
 
 
 def _checked_matrices(matrices: Tensor, name: str) -> Tensor:
     whole = not matrices.is_floating_point()
-    if whole:
-        bad = matrices > LARGEST_WHOLE
-        if bad.any():
-            raise ValueError(
-                f"{name}: problem {_first(bad)} has a distance {int(matrices[bad][0])}, which the scale of 2^49 units to the "
-                "longest distance cannot hold as a whole number; allowed: up to 2^49"
-            )
     matrices = matrices.to(torch.float64).contiguous()
+    if matrices.diagonal(dim1=1, dim2=2).any():
+        matrices = matrices.clone()
+        matrices.diagonal(dim1=1, dim2=2).zero_()  # no tour uses it, and it must not set the scale
     bad = ~matrices.isfinite()
     if bad.any():
-        raise ValueError(f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item()}, allowed: finite numbers")
-    off_diagonal = ~torch.eye(matrices.shape[1], dtype=torch.bool, device=matrices.device)
-    bad = (matrices < 0) & off_diagonal
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item()}, allowed: finite numbers"
+        )
+    bad = matrices < 0
     if bad.any():
         raise ValueError(f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item()}, allowed: 0 or more")
+    bad = matrices >= TOO_LARGE_WHOLE
+    if whole and bad.any():
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item():.0f}, which the scale of 2^49 units to "
+            "the longest distance cannot hold as a whole number; allowed: below 2^49"
+        )
     bad = matrices > 2.0**900
     if bad.any():
-        raise ValueError(f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item():g}, allowed: up to 2^900")
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has a distance {matrices[bad][0].item():g}, allowed: up to 2^900"
+        )
+    longest = matrices.amax((1, 2))[:, None]
+    bad = (longest > 0) & (longest < LEAST_LONGEST)
+    if bad.any():
+        raise ValueError(
+            f"{name}: problem {_first(bad)} has {longest[bad][0].item():g} as its longest distance, which the scale of 2^49 "
+            "units cannot divide; allowed: 2^-1000 or more, or all 0"
+        )
     bad = matrices != matrices.transpose(1, 2)
     if bad.any():
         problem = _first(bad)

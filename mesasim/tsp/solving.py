@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.buffers import address
+from mesasim.devices import check_device
 from mesasim.mazes.machine import integer, machine
 from mesasim.tsp.problems import Problems, as_batches
 
@@ -94,10 +95,10 @@ def solve(
     limit = NO_LIMIT if node_limit is None else integer("node_limit", node_limit, 1, NO_LIMIT)
     seconds = FOREVER if time_limit is None else _seconds(time_limit)
     seed = integer("seed", seed, 0, 2**64 - 1)
-    where = machine(device, num_threads)
+    on, where = check_device(device), machine(device, num_threads)
     batches, places = as_batches(instances, metric)
     for problems in batches:
-        if problems.tensor.device.type != torch.device(device).type:
+        if len(problems) and problems.tensor.device != on:
             raise ValueError(f"instances: got a tensor on {problems.tensor.device}, allowed: on the device, {device}")
         if method == "held_karp" and problems.n > _core.MAX_CITIES_HELD_KARP:
             raise ValueError(f"method: got held_karp for {problems.n} cities, allowed: up to {_core.MAX_CITIES_HELD_KARP}")
@@ -142,17 +143,17 @@ def _solve(
 
 def _joined(solved: list[Tours], places: list[Tensor]) -> Tours:
     """Batches put back in the order given; orders as one tensor if all have one size."""
-    at = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
+    at = torch.cat(places)
     back = torch.empty_like(at)
     back[at] = torch.arange(len(at))
 
     def join(name: str) -> Tensor:
-        return torch.cat([getattr(part, name) for part in solved])[back] if solved else torch.empty(0)
+        return torch.cat([getattr(part, name) for part in solved])[back]
 
     orders = [order for part in solved for order in part.order]
     ordered = [orders[int(i)] for i in back]
-    same = len(solved) == 1
+    one_size = len({len(order) for order in ordered}) == 1
     return Tours(
-        torch.stack(ordered) if same else ordered, join("length"), join("lower_bound"), join("optimal"), join("nodes"),
+        torch.stack(ordered) if one_size else ordered, join("length"), join("lower_bound"), join("optimal"), join("nodes"),
         join("one_trees"), join("cuts"), join("method"),
     )  # fmt: skip
