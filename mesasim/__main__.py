@@ -1,4 +1,4 @@
-"""The command line: mesasim list | run | train | evaluate | report | generate | bench | sign. Each command is a
+"""The command line: mesasim list | run | train | evaluate | report | generate | solve | bench | sign. Each command is a
 function here or in its package; its signature is its flags, its docstring its help."""
 
 # No `from __future__ import annotations`: tyro reads the annotations of commands made in a loop.
@@ -30,6 +30,7 @@ from mesasim.signature import signatures
 from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.train.ppo import PPOConfig, load_agent
 from mesasim.train.ppo import train as train_ppo
+from mesasim.tsp.command import solve
 from mesasim.worlds_page import markdown as worlds_page
 from mesasim.worlds_page import option_rows, world_rows
 
@@ -211,8 +212,8 @@ def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "generate": generate, "bench": bench,
-    "sign": sign,
+    "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "generate": generate, "solve": solve,
+    "bench": bench, "sign": sign,
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class Peer:
         return json.loads(line)
 
     def solve(self, method: str, points: Tensor) -> list[dict[str, Any]]:
-        """For each of [B, n, 2] points: cpu (seconds), order, proved."""
+        """For each of [B, n, 2] points, or [B, n, n] distances: cpu (seconds), order, proved."""
         print(json.dumps({"method": method, "instances": points.tolist()}), file=self.process.stdin, flush=True)
         try:
             answer = self._read()

@@ -10,6 +10,8 @@ import tyro
 from mesasim import _core
 from mesasim.bench.mazes import MODES, SIZES, bench_mazes
 from mesasim.bench.step import bench_step
+from mesasim.bench.tours import SIZES as TOUR_SIZES
+from mesasim.bench.tours import bench_tours
 from mesasim.progress import print_table
 from mesasim.runs import provenance
 from mesasim.spec import parse_options, world_id
@@ -107,4 +109,50 @@ def mazes(
     print_table(title, head, [(*key, *(line.get(n, "") for n in sizes)) for key, line in lines.items()])
 
 
-BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes}
+def tsp(
+    n: tuple[int, ...] = TOUR_SIZES, count: int = 200, method: str = "auto", node_limit: int | None = None,
+    num_threads: tuple[int, ...] = (1, 2), device: str = "cpu", rounds: int = 3, each: bool = True, seed: int = 0,
+    json: bool = False,
+) -> None:  # fmt: skip
+    """Milliseconds an optimal tour of uniform points takes, proof included, and what the search did.
+
+    Args:
+        n: cities.
+        count: instances of each size.
+        method: auto, held_karp, branch_and_bound or branch_and_cut.
+        node_limit: nodes an instance; default: until proved.
+        num_threads: of batches, measured in turn; the first is what the others are compared with.
+        device: cpu or cuda[:i].
+        rounds: of batches; the least is given.
+        each: also each instance alone, on one thread: CPU median, mean and most.
+        seed: of the points.
+        json: one JSON object a row instead of a table.
+    """
+    if not num_threads:
+        raise ValueError("num_threads: got none, allowed: one or more")
+    rows = bench_tours(
+        list(n), count, list(num_threads), method=method, node_limit=node_limit, device=device, rounds=rounds, each=each,
+        seed=seed,
+    )  # fmt: skip
+    machine = provenance()["machine"]
+    if json:
+        for row in rows:
+            print(dumps({**row, "machine": machine}))
+        return
+    cells = [
+        (
+            row["n"], *(f"{row[key]:.4g}" if key in row else "" for key in ("cpu_ms_median", "cpu_ms_mean", "cpu_ms_most")),
+            f"{row['batch_cpu_ms']:.4g}", *(f"{row['instances_per_second'][str(t)]:,.0f}" for t in num_threads),
+            *(f"{row['times_as_many'][str(t)]:.2f}" for t in num_threads[1:]),
+            *(f"{row[f'{counted}_mean']:,.1f}" for counted in ("nodes", "one_trees", "cuts")), f"{row['proved_share']:.1%}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    head = (
+        "n", "CPU ms: median", "mean", "most", "in a batch", *(f"tours/s, {t} thr." for t in num_threads),
+        *(f"×, {t} thr." for t in num_threads[1:]), "nodes", "1-trees", "cuts", "proved",
+    )  # fmt: skip
+    print_table(f"{machine}: {count:,} uniform instances of each size; nodes, 1-trees, cuts: means", head, cells)
+
+
+BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp}
