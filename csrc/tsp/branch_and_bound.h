@@ -53,7 +53,7 @@ class BranchAndBound {
            5 * Scratch::bytes_for<int32_t>(stride) + Scratch::bytes_for<int32_t>(int64_t{n} * n) +
            Scratch::bytes_for<uint8_t>(4 * n) + Scratch::bytes_for<uint8_t>(cells) + 4 * Scratch::bytes_for<uint8_t>(n) +
            Scratch::bytes_for<Mark>(trail_capacity(n)) + Scratch::bytes_for<Frame>(max_depth(n)) +
-           Scratch::bytes_for<int32_t>(int64_t{max_depth(n)} * stride) + Scratch::bytes_for<State>(1) +
+           Scratch::bytes_for<int32_t>(int64_t{kept_levels(n)} * stride) + Scratch::bytes_for<State>(1) +
            Scratch::bytes_for<uint16_t>(kLogged * n);
   }
 
@@ -81,7 +81,7 @@ class BranchAndBound {
     tour = scratch.take<uint8_t>(n);
     trail = scratch.take<Mark>(trail_capacity(n));
     frames = scratch.take<Frame>(max_depth(n));
-    frame_pi = scratch.take<int32_t>(int64_t{max_depth(n)} * stride);
+    frame_pi = scratch.take<int32_t>(int64_t{kept_levels(n)} * stride);
     s = scratch.take<State>(1);
     log = scratch.take<uint16_t>(kLogged * n);
   }
@@ -192,7 +192,9 @@ class BranchAndBound {
   };
 
   MESA_HD static int32_t trail_capacity(int32_t n) { return n * (n - 1) / 2 + 2 * n; }
-  MESA_HD static int32_t max_depth(int32_t n) { return 4 * n; }
+  // A level fixes a connection, of which there are n (n - 1) / 2; below kept_levels(n) multipliers are kept a level each.
+  MESA_HD static int32_t max_depth(int32_t n) { return n * (n - 1) / 2 + 1; }
+  MESA_HD static int32_t kept_levels(int32_t n) { return 4 * n; }
 
   const Distances& d;
   const SearchEffort effort;
@@ -663,7 +665,7 @@ class BranchAndBound {
     bool open = true, complete = true;
     for (;;) {
       if (open) {
-        if (s->nodes >= s->node_limit || s->depth == max_depth(n) || (stop != nullptr && *stop != 0)) {
+        if (s->nodes >= s->node_limit || (stop != nullptr && *stop != 0)) {
           complete = false;
           break;
         }
@@ -675,7 +677,9 @@ class BranchAndBound {
         open = chosen == 1;
         if (!open) lanes.once([&] { return conclude(true); });
         if (open) {
-          for (int32_t v = lanes.lane(); v < n; v += lanes.size()) frame_pi[s->depth * stride + v] = pi[v];
+          if (s->depth < kept_levels(n)) {
+            for (int32_t v = lanes.lane(); v < n; v += lanes.size()) frame_pi[s->depth * stride + v] = pi[v];
+          }
           lanes.sync();
           lanes.once([&] {
             frames[s->depth++] = {s->trail, s->branch_a, s->branch_b, false};
@@ -708,7 +712,8 @@ class BranchAndBound {
       note(side == 0 ? TraceKind::kExclude : TraceKind::kInclude, s->above + level, frame.a, frame.b, 0);
       return take(frame.a, frame.b, side) ? 1 : 0;
     });
-    for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = frame_pi[level * stride + v];
+    const int32_t kept = level < kept_levels(n) ? level : kept_levels(n) - 1;  // or those of an ancestor
+    for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = frame_pi[kept * stride + v];
     lanes.sync();
     const bool open = possible && !tighten(lanes, effort.child_ascent, 192, 3, n / 8);
     lanes.once([&] { return conclude(!open); });

@@ -74,6 +74,14 @@ struct SolveTours {
     uint8_t* tour = rest.template take<uint8_t>(d.n);
     SearchCounts counts;
     lanes.sync();
+    if (stop != nullptr && *stop != 0) {  // the time is up: any tour
+      lanes.once([&] {
+        nearest_neighbour(d, 0, tour);
+        return 0;
+      });
+      found.write(lanes, i, d, tour, 0, counts, TourMethod::kAuto);
+      return;
+    }
     if (route() == TourMethod::kHeldKarp) {
       const int64_t bound = lanes.once([&] {
         held_karp(d, tour, rest);

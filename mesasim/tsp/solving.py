@@ -28,14 +28,15 @@ class Tours:
         order: int32 [count, n], cities in the order visited: city 0 first, then the one of its two neighbours with the
             smaller number, so that a tour has one order. A list of int32 [n] where sizes differ.
         length: float64 [count], in the distances given, summed from city 0 on.
-        lower_bound: float64 [count]: no tour is shorter; equal to length where optimal.
-        optimal: bool [count], whether that is proved. Distances are whole multiples of a unit 2^-49 of the power of two
-            above the longest one (whole numbers up to 2^49 are their own unit, and then this is exact): no tour's sum of
-            distances, each rounded down to the unit, is smaller. So none is shorter by n units or more.
+        lower_bound: float64 [count]: no tour is shorter (as `optimal` says); equal to length where optimal.
+        optimal: bool [count], whether that is proved. Distances are taken as whole multiples of a unit, each rounded down:
+            of 1 where all are whole numbers up to 2^49, and then no tour is shorter; else of 2^-49 of the power of two
+            above the longest, and then no tour is shorter by 3n units or more (n, from held_karp). (Tours equal
+            but for the rounding of square roots lie so close, and cannot be told apart by a double's sum.)
         nodes: int64 [count], of the search tree.
         one_trees: int64 [count], minimum 1-trees made.
         cuts: int64 [count], rows added to linear programs.
-        method: int32 [count], an index into `METHOD_NAMES`.
+        method: int32 [count], an index into `METHOD_NAMES`; auto's, 0, where the time was up before a problem's turn.
     """
 
     order: Tensor | list[Tensor]
