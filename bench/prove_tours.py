@@ -53,10 +53,10 @@ def against(peer_name: str, venvs: Path, plain: ModuleType, instances: int) -> i
     from peers.tours import Peer
 
     peer, differ, proved, done = Peer(peer_name, venvs), 0, 0, 0
-    begun = time.monotonic()
+    begun, beyond = time.monotonic(), set()  # family and size for which the peer takes too long
     for k in range(instances):
         family, n = FAMILIES[k % len(FAMILIES)], SIZES[k // len(FAMILIES) % len(SIZES)]
-        if n > peer.largest[METHODS[peer_name]]:
+        if n > peer.largest[METHODS[peer_name]] or (family, n) in beyond:
             continue
         given = plain.FAMILIES[family](np.random.default_rng([11, k]), 1, n)
         distances = np.round(1000 * plain.distances_of(given)).astype(int) if given.shape[2] == 2 else given
@@ -65,6 +65,7 @@ def against(peer_name: str, venvs: Path, plain: ModuleType, instances: int) -> i
             answer = peer.solve(METHODS[peer_name], torch.from_numpy(distances))[0]
         except RuntimeError as error:
             print(f"{family}, n = {n}, number {k}: {peer_name} {error}")
+            beyond |= {(family, larger) for larger in SIZES if larger >= n}
             continue
         theirs = plain.unit_length(distances[0], np.array(answer["order"]))
         done += 1
