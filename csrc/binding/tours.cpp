@@ -35,7 +35,7 @@ template <class Job>
 bool run_stoppable(Job& job, int64_t count, const Machine& machine, double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
-  uint8_t stop = 0;  // one byte, written once: read late at worst
+  uint8_t stop = 0;
   job.stop = &stop;
   std::mutex mutex;
   std::condition_variable ended;
@@ -60,7 +60,7 @@ bool run_stoppable(Job& job, int64_t count, const Machine& machine, double secon
         const py::gil_scoped_acquire gil;
         interrupted = PyErr_CheckSignals() != 0;
       }
-      if (late || interrupted) *static_cast<volatile uint8_t*>(&stop) = 1;
+      if (late || interrupted) __atomic_store_n(&stop, uint8_t{1}, __ATOMIC_RELAXED);
       lock.lock();
     }
   }

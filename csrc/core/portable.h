@@ -21,6 +21,15 @@
 
 namespace mesa {
 
+// A flag another thread of the host may raise; kernels are given none.
+MESA_HD bool is_raised(const uint8_t* flag) {
+#if defined(__CUDA_ARCH__)
+  return false;
+#else
+  return flag != nullptr && __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
+#endif
+}
+
 // The 128-bit product of two 64-bit numbers, as (high, low).
 struct Wide {
   uint64_t high, low;

@@ -58,7 +58,7 @@ class BranchAndBound {
   }
 
   // stop: set from outside to end early, as the node limit does; null: never.
-  MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, const volatile uint8_t* stop_flag,
+  MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, const uint8_t* stop_flag,
                          const Trace& recorded, Scratch& scratch)
       : d(distances), effort(search_effort), n(distances.n), stride(distances.stride), stop(stop_flag), record(recorded) {
     r = {n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
@@ -199,7 +199,7 @@ class BranchAndBound {
   const Distances& d;
   const SearchEffort effort;
   const int32_t n, stride;
-  const volatile uint8_t* stop;
+  const uint8_t* stop;
   const Trace record;
   Restrictions r;
   uint16_t* used;  // [n, stride]: how many of the logged 1-trees use a connection
@@ -371,10 +371,12 @@ class BranchAndBound {
   MESA_HD bool ascend(const Lanes& lanes, int32_t iterations, int32_t damping, bool logs) {
     int64_t best = -(int64_t{1} << 60);
     bool tours = false;
-    for (int32_t k = 0; k < iterations && !tours; ++k) {
+    int32_t made = 0;
+    while (made < iterations && !tours) {
+      const int32_t k = made++;
       const int64_t bound = minimum_one_tree(lanes, r, pi, tree);
       if (bound > s->threshold) {
-        lanes.once([&] { return s->one_trees += k + 1; });
+        lanes.once([&] { return s->one_trees += made; });
         return true;
       }
       int64_t norm = 0;
@@ -422,7 +424,7 @@ class BranchAndBound {
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) pi[v] = best_pi[v];
     lanes.sync();
     return lanes.once([&] {
-      s->one_trees += iterations;
+      s->one_trees += made;
       s->bound = best;
       if (tours) {
         uint8_t order[kMaxCities];
@@ -451,9 +453,8 @@ class BranchAndBound {
       for (int32_t j = lanes.lane(); j <= i; j += lanes.size()) {
         // Of the pair (up, j) the later one's row holds it.
         const int32_t so_far = i == 0 || j == i ? none : j <= up ? above[j] : bottleneck[j * n + up];
-        row[j] = so_far > w && j != i ? so_far : w;
+        row[j] = j == i ? none : so_far > w ? so_far : w;
       }
-      if (lanes.lane() == 0) row[i] = none;
       lanes.sync();
     }
   }
@@ -554,7 +555,8 @@ class BranchAndBound {
     return false;
   }
 
-  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left, 1: branch, 2: one way is closed and
+  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left (were every connection settled, the one
+  // tour there is would have been met), 1: branch, 2: one way is closed and
   // the other taken, look again.
   template <class Lanes>
   MESA_HD int32_t choose(const Lanes& lanes) {
@@ -562,6 +564,7 @@ class BranchAndBound {
     const int32_t count = static_cast<int32_t>(lanes.once([&] { return most_divided(candidates, effort.probes); }));
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) start_pi[v] = pi[v];
     lanes.sync();
+    if (count == 0) return 0;
     const int64_t here = s->bound, closed = int64_t{1} << 60;
     int64_t best_score = -1;
     for (int32_t k = 0; k < count; ++k) {
@@ -665,7 +668,7 @@ class BranchAndBound {
     bool open = true, complete = true;
     for (;;) {
       if (open) {
-        if (s->nodes >= s->node_limit || (stop != nullptr && *stop != 0)) {
+        if (s->nodes >= s->node_limit || is_raised(stop)) {
           complete = false;
           break;
         }

@@ -13,12 +13,21 @@ size_t u(int32_t i) { return static_cast<size_t>(i); }
 
 constexpr int32_t kCutsARound = 40, kRounds = 60, kCandidates = 8;
 constexpr int32_t kMoreBits = 16;
-constexpr double kMostPrice = 36028797018963968.0;  // 2^55: whatever a program in trouble says, sums stay in 64 bits
-constexpr int64_t kProbePivots = 25, kPivots = 20000;
+constexpr double kMostPrice = 36028797018963968.0;  // 2^55, far above any true one: sums of them stay in 128 bits
+
+// A price, or 0 for what a program in trouble may say; any price is a valid one.
+double believable(double price) { return std::fabs(price) < kMostPrice ? price : 0.0; }
+
+// The nearest number of 62 bits: bounds and reduced costs beyond it say the same.
+int64_t narrowed(__int128 x) {
+  const __int128 most = __int128{1} << 62;
+  return static_cast<int64_t>(x > most ? most : x < -most ? -most : x);
+}
+constexpr int64_t kProbePivots = 25, kPivots = 20000, kCloseNodes = 100;
 
 class Search {
  public:
-  Search(const Distances& d, BranchAndBound& one_trees, int64_t node_limit, const volatile uint8_t* stop, SearchCounts& counts)
+  Search(const Distances& d, BranchAndBound& one_trees, int64_t node_limit, const uint8_t* stop, SearchCounts& counts)
       : d_(d), one_trees_(one_trees), node_limit_(node_limit), stop_(stop), counts_(counts), n_(d.n),
         shift_(d.coarse_shift < 0 ? -d.coarse_shift : 0) {
     std::vector<int32_t> forced;
@@ -71,21 +80,25 @@ class Search {
   int64_t exact_bound() {
     const std::vector<double> y = program_.dual();
     const int32_t* pi = one_trees_.multipliers();
-    reduced_.assign(exact_.begin(), exact_.end());
+    std::vector<__int128> reduced(exact_.begin(), exact_.end());
     __int128 sum = 0;
     for (int32_t i = 0; i < program_.num_rows(); ++i) {
       const LinearRow& row = program_.row(i);
-      int64_t price = std::llround(std::clamp(std::ldexp(y[u(i)], shift_), -kMostPrice, kMostPrice));
+      int64_t price = std::llround(believable(std::ldexp(y[u(i)], shift_)));
       if (i < n_) price -= static_cast<int64_t>(pi[i]) * (int64_t{1} << shift_);  // the degree rows come first
       if (!row.equality && price > 0) price = 0;
       if (price == 0) continue;
       sum += static_cast<__int128>(price) * row.rhs;
-      for (size_t k = 0; k < row.column.size(); ++k) reduced_[u(row.column[k])] -= price * row.coefficient[k];
+      for (size_t k = 0; k < row.column.size(); ++k) {
+        reduced[u(row.column[k])] -= static_cast<__int128>(price) * row.coefficient[k];
+      }
     }
+    reduced_.resize(exact_.size());
     for (size_t e = 0; e < exact_.size(); ++e) {
-      if (state_[e] == kIn || (state_[e] == kFree && reduced_[e] < 0)) sum += reduced_[e];
+      if (state_[e] == kIn || (state_[e] == kFree && reduced[e] < 0)) sum += reduced[e];
+      reduced_[e] = narrowed(reduced[e]);
     }
-    return static_cast<int64_t>(sum);
+    return narrowed(sum);
   }
   // Whether the prices, once refined to a 2^-kMoreBits of a unit, prove that no tour is shorter than the best. Where the
   // program's optimum is the best tour itself, the plain bound is below it by rounding errors and these are not.
@@ -97,12 +110,12 @@ class Search {
     const int32_t* pi = one_trees_.multipliers();
     std::vector<Wide> price(y.size());
     for (size_t i = 0; i < y.size(); ++i) {
-      price[i] = static_cast<Wide>(std::ldexp(std::clamp(std::ldexp(y[i], shift_), -kMostPrice, kMostPrice), kMoreBits));
-      if (i < u(n_)) price[i] -= static_cast<Wide>(pi[i]) << (shift_ + kMoreBits);
+      price[i] = static_cast<Wide>(std::ldexp(believable(std::ldexp(y[i], shift_)), kMoreBits));
+      if (i < u(n_)) price[i] -= static_cast<Wide>(pi[i]) * (Wide{1} << (shift_ + kMoreBits));
     }
     std::vector<Wide> reduced(exact_.size());
     const auto reduce = [&] {
-      for (size_t e = 0; e < exact_.size(); ++e) reduced[e] = static_cast<Wide>(exact_[e]) << kMoreBits;
+      for (size_t e = 0; e < exact_.size(); ++e) reduced[e] = static_cast<Wide>(exact_[e]) * (Wide{1} << kMoreBits);
       for (size_t i = 0; i < price.size(); ++i) {
         const LinearRow& row = program_.row(static_cast<int32_t>(i));
         for (size_t k = 0; k < row.column.size(); ++k) reduced[u(row.column[k])] -= price[i] * row.coefficient[k];
@@ -115,7 +128,7 @@ class Search {
         left[p] = static_cast<double>(basis[p] < columns ? reduced[u(basis[p])] : -price[u(basis[p] - columns)]);
       }
       const std::vector<double> more = program_.prices_for(left);
-      for (size_t i = 0; i < price.size(); ++i) price[i] += static_cast<Wide>(std::nearbyint(more[i]));
+      for (size_t i = 0; i < price.size(); ++i) price[i] += static_cast<Wide>(std::fabs(more[i]) < 1e30 ? std::nearbyint(more[i]) : 0.0);
       reduce();
     }
     Wide bound = 0;
@@ -130,18 +143,20 @@ class Search {
     for (size_t e = 0; e < exact_.size(); ++e) {
       if (state_[e] == kIn || (state_[e] == kFree && reduced[e] < 0)) bound += reduced[e];
     }
-    return bound > static_cast<Wide>(threshold()) << kMoreBits;
+    return bound > static_cast<Wide>(threshold()) * (Wide{1} << kMoreBits);
   }
   // Whether the rows, weighted by the rounded ray, add up to more than the variables' bounds allow.
   bool is_infeasible() const {
     const std::vector<double>& ray = program_.ray();
     double largest = 0.0;
     for (const double z : ray) largest = std::max(largest, std::fabs(z));
+    if (!(largest > 0.0 && largest < 1e300)) return false;
     std::vector<int64_t> weight(exact_.size(), 0);
     __int128 asked = 0, allowed = 0;
     for (int32_t i = 0; i < program_.num_rows(); ++i) {
       const LinearRow& row = program_.row(i);
-      int64_t z = std::llround(std::ldexp(ray[u(i)] / largest, 30));
+      const double share = ray[u(i)] / largest;
+      int64_t z = std::fabs(share) <= 1.0 ? std::llround(std::ldexp(share, 30)) : 0;
       if (!row.equality && z > 0) z = 0;
       asked += static_cast<__int128>(z) * row.rhs;
       for (size_t k = 0; k < row.column.size(); ++k) weight[u(row.column[k])] += z * row.coefficient[k];
@@ -184,7 +199,7 @@ class Search {
       const bool is_tour = take_if_tour(x);
       if (threshold() - now < (int64_t{n_} << shift_) && closes_refined()) return true;
       if (is_tour) return false;
-      if (stop_ != nullptr && *stop_ != 0) return false;
+      if (is_raised(stop_)) return false;
       const double gap = static_cast<double>(threshold() - now);
       if (round > 0) stale = static_cast<double>(now - before) < (depth == 0 ? 0.01 : 0.03) * gap ? stale + 1 : 0;
       if (stale >= (depth == 0 ? 5 : 2)) return false;
@@ -234,8 +249,12 @@ class Search {
       if (state_[e] == kOut) out.push_back(pair);
       if (state_[e] == kIn) in.push_back(pair);
     }
-    return one_trees_.close(OneLane{}, out.data(), static_cast<int32_t>(out.size()), in.data(),
-                            static_cast<int32_t>(in.size()), 100, depth);
+    const int64_t budget = std::min<int64_t>(kCloseNodes, node_limit_ - nodes_), before = one_trees_.count_nodes();
+    if (budget <= 0) return false;
+    const bool closed = one_trees_.close(OneLane{}, out.data(), static_cast<int32_t>(out.size()), in.data(),
+                            static_cast<int32_t>(in.size()), budget, depth);
+    nodes_ += one_trees_.count_nodes() - before;
+    return closed;
   }
 
   // True: no shorter tour is left below; false: given up (a limit).
@@ -263,7 +282,7 @@ class Search {
     if (divided.empty() || threshold() - bound < little || free < n_ / 2) {
       if (close_by_one_trees(depth)) return true;
     }
-    if (nodes_ >= node_limit_ || (stop_ != nullptr && *stop_ != 0)) return false;
+    if (nodes_ >= node_limit_ || is_raised(stop_)) return false;
     if (divided.empty()) {
       for (size_t e = 0; e < state_.size() && divided.empty(); ++e) {
         if (state_[e] == kFree) divided.push_back({0.0, static_cast<int32_t>(e)});
@@ -311,7 +330,7 @@ class Search {
   const Distances& d_;
   BranchAndBound& one_trees_;
   const int64_t node_limit_;
-  const volatile uint8_t* stop_;
+  const uint8_t* stop_;
   SearchCounts& counts_;
   const int32_t n_, shift_;
   std::vector<Connection> connections_;
@@ -325,7 +344,7 @@ class Search {
 
 }  // namespace
 
-int64_t branch_and_cut(const Distances& d, BranchAndBound& one_trees, int64_t node_limit, const volatile uint8_t* stop,
+int64_t branch_and_cut(const Distances& d, BranchAndBound& one_trees, int64_t node_limit, const uint8_t* stop,
                        uint8_t* best, SearchCounts& counts) {
   Search search(d, one_trees, node_limit, stop, counts);
   const int64_t before = one_trees.count_nodes();

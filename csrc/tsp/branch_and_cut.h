@@ -9,7 +9,7 @@ namespace mesa {
 
 // Goes on where search.solve ended at its node limit. Improves best [n]; returns a lower bound in fine units, the tour's own
 // length if it is proved optimal. node_limit: nodes of its own.
-int64_t branch_and_cut(const Distances& d, BranchAndBound& search, int64_t node_limit, const volatile uint8_t* stop,
+int64_t branch_and_cut(const Distances& d, BranchAndBound& search, int64_t node_limit, const uint8_t* stop,
                        uint8_t* best, SearchCounts& counts);
 using BranchAndCut = decltype(&branch_and_cut);
 

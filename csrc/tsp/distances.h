@@ -43,16 +43,19 @@ struct Distances {
   MESA_HD int64_t fine_of(int32_t i, int32_t j) const { return fine[i * stride + j]; }
   MESA_HD int32_t coarse_of(int32_t i, int32_t j) const { return coarse[i * stride + j]; }
 
-  // whole: every distance is a whole number (below 2^kFineBits), which is then its own fine unit.
+  // Where every distance is a whole number below 2^kFineBits, it is its own fine unit. The diagonal is not read.
   MESA_HD static Distances of(const double* given, int32_t n, Scratch& scratch) {
     Distances d{n, stride_of(n), 0, 0, 0, given, nullptr, nullptr};
     d.fine = scratch.take<int64_t>(int64_t{n} * d.stride);
     d.coarse = scratch.take<int32_t>(int64_t{n} * d.stride);
     double longest = 0.0;
     bool whole = true;
-    for (int32_t i = 0; i < n * n; ++i) {
-      longest = given[i] > longest ? given[i] : longest;
-      whole = whole && given[i] == static_cast<double>(static_cast<int64_t>(given[i] < 1e15 ? given[i] : 0.5));
+    for (int32_t i = 1; i < n; ++i) {
+      for (int32_t j = 0; j < i; ++j) {
+        const double x = given[i * n + j];
+        longest = x > longest ? x : longest;
+        whole = whole && x == static_cast<double>(static_cast<int64_t>(x < 1e15 ? x : 0.5));
+      }
     }
     const int32_t top = longest > 0.0 ? exponent_above(longest) : 0;
     d.fine_exponent = whole && top <= kFineBits ? 0 : kFineBits - top;
@@ -84,6 +87,13 @@ struct Distances {
     int64_t length = fine_of(order[n - 1], order[0]);
     for (int32_t i = 1; i < n; ++i) length += fine_of(order[i - 1], order[i]);
     return length;
+  }
+  // A fine bound in the distances given, rounded down; 0 if it is negative.
+  MESA_HD double at_most(int64_t bound) const {
+    if (bound <= 0) return 0.0;
+    double x = static_cast<double>(bound);
+    if (static_cast<int64_t>(x) > bound) x = double_of(bits_of(x) - 1);
+    return scaled(x, -fine_exponent);
   }
   // In the distances given, summed from the first city on.
   template <class Order>

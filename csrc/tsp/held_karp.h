@@ -6,7 +6,7 @@
 
 namespace mesa {
 
-constexpr int32_t kMostForHeldKarp = 16;  // cities; 2^14 · 16 doubles of 2 MiB
+constexpr int32_t kMostForHeldKarp = 16;  // cities; 2^15 rows of 16 doubles, 4 MiB
 
 MESA_HD int32_t bit_count(uint32_t x) {
 #if defined(__CUDA_ARCH__)

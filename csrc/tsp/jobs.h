@@ -34,7 +34,7 @@ struct TourArrays {
       const int64_t fine = d.fine_length(to);
       length[i] = d.length(to);
       optimal[i] = bound >= fine;
-      lower_bound[i] = bound >= fine ? length[i] : scaled(static_cast<double>(bound > 0 ? bound : 0), -d.fine_exponent);
+      lower_bound[i] = bound >= fine ? length[i] : d.at_most(bound);
       nodes[i] = counts.nodes;
       one_trees[i] = counts.one_trees;
       cuts[i] = counts.cuts;
@@ -50,7 +50,7 @@ struct SolveTours {
   TourMethod method;
   int64_t node_limit;
   uint64_t seed;
-  const volatile uint8_t* stop;  // set from outside to end early: what is left is not proved; null: never
+  const uint8_t* stop;  // set from outside to end early: what is left is not proved; null: never
   Trace trace;                   // of problem 0, for a batch of one; events null: none
   BranchAndCut beyond;           // what goes on where branch and bound gives up; null: nothing
 
@@ -74,7 +74,7 @@ struct SolveTours {
     uint8_t* tour = rest.template take<uint8_t>(d.n);
     SearchCounts counts;
     lanes.sync();
-    if (stop != nullptr && *stop != 0) {  // the time is up: any tour
+    if (is_raised(stop)) {  // the time is up: any tour
       lanes.once([&] {
         nearest_neighbour(d, 0, tour);
         return 0;

@@ -1,6 +1,6 @@
 // Iterated local search on one tour: Lin-Kernighan chains of flips and Or-opt insertions over neighbour lists, then
 // random exchanges of two neighbouring segments (the double bridge of Martin, Otto and Felten 1991, kept local as by
-// Johnson and McGeoch 1997), each repaired around its ends and kept if the tour is no longer. Lengths are coarse units;
+// Johnson and McGeoch 1997), each repaired around its ends and gone on from if the tour is hardly longer. Lengths are coarse units;
 // a run is bounded by its number of kicks, never by a clock.
 #pragma once
 #include "../core/words.h"
@@ -68,18 +68,28 @@ struct LocalSearch {
     for (int32_t i = 0; i < n; ++i) push(order[i]);
     settle();
     keep();
-    if (n >= 8) {
-      for (int32_t k = 0; k < kicks; ++k) {
-        int64_t change = kick(words);
-        change -= settle();
-        if (change <= 0) {
-          keep();
-        } else {
-          back();
-        }
+    for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
+    if (n < 8) return;
+    int64_t length = 0;
+    for (int32_t i = 0; i < n; ++i) length += dist(order[i], at(i + 1));
+    // A kick's tour is gone on from if it is no longer than the one before it, or than the shortest met and a margin that
+    // shrinks to nothing (threshold accepting, Dueck and Scheuer 1990).
+    const int64_t margin = length / n;
+    int64_t above = 0, least = 0;  // of the tour gone on from, and of the shortest, over the first
+    for (int32_t k = 0; k < kicks; ++k) {
+      int64_t change = kick(words);
+      change -= settle();
+      if (change > 0 && above + change > least + margin * (kicks - k) / kicks) {
+        back();
+        continue;
+      }
+      above += change;
+      keep();
+      if (above < least) {
+        least = above;
+        for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
       }
     }
-    for (int32_t i = 0; i < n; ++i) tour[i] = best_order[i];
   }
 
  private:

@@ -30,7 +30,7 @@ class Tours:
         length: float64 [count], in the distances given, summed from city 0 on.
         lower_bound: float64 [count]: no tour is shorter (as `optimal` says); equal to length where optimal.
         optimal: bool [count], whether that is proved. Distances are taken as whole multiples of a unit, each rounded down:
-            of 1 where all are whole numbers up to 2^49, and then no tour is shorter; else of 2^-49 of the power of two
+            of 1 where all are whole numbers below 2^49, and then no tour is shorter; else of 2^-49 of the power of two
             above the longest, and then no tour is shorter by 3n units or more (n, from held_karp). (Tours equal
             but for the rounding of square roots lie so close, and cannot be told apart by a double's sum.)
         nodes: int64 [count], of the search tree.
