@@ -263,3 +263,43 @@ def improve_tours(
     keep_best: bool,
     machine: Machine,
 ) -> None: ...
+
+def tour_distributions() -> dict[str, tuple[str, list[Option], bool]]: ...
+def greedy_hard_options() -> tuple[str, list[Option]]: ...
+def draw_tours(
+    *,
+    distribution: str,
+    options: dict[str, object],
+    n: int,
+    seed: int,
+    first: int,
+    count: int,
+    drawn: int,
+    machine: Machine,
+) -> None: ...
+def draw_greedy_hard(
+    *,
+    base: str,
+    options: dict[str, object],
+    n: int,
+    seed: int,
+    count: int,
+    most: int,
+    number: int,
+    drawn: int,
+    trials: int,
+    nearest_neighbour: int,
+    two_opt: int,
+    found: int,
+    machine: Machine,
+) -> None: ...
+def measure_greed(
+    *,
+    points: int,
+    given: int,
+    n: int,
+    count: int,
+    nearest_neighbour: int,
+    two_opt: int,
+    machine: Machine,
+) -> None: ...

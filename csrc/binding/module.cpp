@@ -194,4 +194,5 @@ PYBIND11_MODULE(_core, m) {
   bind_curriculum(m);
   bind_tours(m);
   bind_heuristics(m);
+  bind_tour_data(m);
 }

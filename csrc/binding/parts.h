@@ -8,4 +8,5 @@ void bind_mazes(pybind11::module_& m);
 void bind_curriculum(pybind11::module_& m);
 void bind_tours(pybind11::module_& m);
 void bind_heuristics(pybind11::module_& m);
+void bind_tour_data(pybind11::module_& m);
 }  // namespace mesa

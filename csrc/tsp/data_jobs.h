@@ -1,0 +1,85 @@
+// What data sets of tours are made with beside an exact solver: one struct a job, over arrays of the caller's. Rules live
+// in the headers beside this one.
+#pragma once
+#include "greedy_hard.h"
+
+#define MESA_TOUR_DATA_JOBS(X) X(DrawTours) X(DrawGreedyHard) X(MeasureGreed)
+#define MESA_TOUR_DATA_JOBS_OF_CUDA(X) X(DrawTours)
+
+namespace mesa {
+
+// A job that does one problem after the other: Job::one(i, scratch).
+template <class Job>
+struct TourByTour {
+  static constexpr int64_t kMostAtOnce = 64;
+  template <int kLanes>
+  MESA_HD void run(int64_t begin, int64_t end, Scratch scratch) const {
+    for (int64_t i = begin; i < end; ++i) static_cast<const Job*>(this)->one(i, scratch);
+  }
+};
+
+struct DrawTours : TourByTour<DrawTours> {
+  TourDistribution law;
+  double* drawn;         // [count, n, 2] points or [count, n, n] distances
+  uint64_t seed, first;  // number of problem 0
+
+  MESA_HD int64_t scratch_bytes(int) const { return 0; }
+  MESA_HD void one(int64_t i, Scratch) const {
+    Words words(numbered_key(seed, first + static_cast<uint64_t>(i)), Purpose::kLayout);
+    draw_tour_problem(law, words, drawn + i * numbers_drawn(law));
+  }
+};
+
+// How long greedy tours of given problems are.
+struct MeasureGreed : TourByTour<MeasureGreed> {
+  TourProblems problems;
+  double *nearest_neighbour, *two_opt;  // [count]
+
+  MESA_HD int64_t scratch_bytes(int) const { return problems.bytes() + GreedyLengths::bytes(problems.n); }
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const Distances d = problems.distances(i, scratch);
+    const GreedyLengths greedy = GreedyLengths::of(d, true, scratch);
+    nearest_neighbour[i] = greedy.nearest_neighbour;
+    two_opt[i] = greedy.two_opt;
+  }
+};
+
+// The next candidate of each instance's sub-stream after trials[i] draws: one that the quick bound does not rule out.
+struct DrawGreedyHard : TourByTour<DrawGreedyHard> {
+  GreedyHard wanted;
+  double* drawn;           // [count, n, 2] points or [count, n, n] distances
+  const uint64_t* number;  // [count]
+  int64_t* trials;         // [count]: draws made, before and after
+  double *nearest_neighbour, *two_opt;  // [count]
+  uint8_t* found;          // [count]: whether there is a candidate; if not, the draws of this call were spent
+  uint64_t seed;
+  int64_t most;  // draws an instance in this call
+
+  MESA_HD int64_t scratch_bytes(int) const {
+    const int32_t n = wanted.base.n;
+    const int64_t greedy = GreedyLengths::bytes(n), bound = QuickBound::bytes(n);
+    return TourProblems{nullptr, nullptr, n, Metric::kEuclidean}.bytes() + (greedy > bound ? greedy : bound);
+  }
+  MESA_HD void one(int64_t i, Scratch scratch) const {
+    const int32_t n = wanted.base.n;
+    const int64_t numbers = numbers_drawn(wanted.base), end = trials[i] + most;
+    double* out = drawn + i * numbers;
+    const bool points = numbers == 2 * n;
+    const TourProblems problem{points ? out : nullptr, points ? nullptr : out, n, Metric::kEuclidean};
+    found[i] = 0;
+    while (found[i] == 0 && trials[i] < end && trials[i] < wanted.max_trials) {
+      const uint32_t first_block = static_cast<uint32_t>(trials[i]++) * GreedyHard::kBlocksATrial;
+      Words words(numbered_key(seed, number[i]), Purpose::kTask, first_block);
+      draw_tour_problem(wanted.base, words, out);
+      Scratch rest = scratch;
+      const Distances d = problem.distances(0, rest);
+      const GreedyLengths greedy = GreedyLengths::of(d, wanted.wants_two_opt(), rest);
+      if (QuickBound::exceeds(d, wanted.most_optimal(greedy), rest)) continue;
+      nearest_neighbour[i] = greedy.nearest_neighbour;
+      two_opt[i] = greedy.two_opt;
+      found[i] = 1;
+    }
+  }
+};
+
+}  // namespace mesa
