@@ -38,7 +38,8 @@ struct MeasureGreed : TourByTour<MeasureGreed> {
   MESA_HD int64_t scratch_bytes(int) const { return problems.bytes() + GreedyLengths::bytes(problems.n); }
   MESA_HD void one(int64_t i, Scratch scratch) const {
     const Distances d = problems.distances(i, scratch);
-    const GreedyLengths greedy = GreedyLengths::of(d, true, scratch);
+    GreedyLengths greedy{};
+    greedy.measure(d, true, scratch, [](int32_t, int64_t) { return false; });
     nearest_neighbour[i] = greedy.nearest_neighbour;
     two_opt[i] = greedy.two_opt;
   }
@@ -55,30 +56,18 @@ struct DrawGreedyHard : TourByTour<DrawGreedyHard> {
   uint64_t seed;
   int64_t most;  // draws an instance in this call
 
-  MESA_HD int64_t scratch_bytes(int) const {
-    const int32_t n = wanted.base.n;
-    const int64_t greedy = GreedyLengths::bytes(n), bound = QuickBound::bytes(n);
-    return TourProblems{nullptr, nullptr, n, Metric::kEuclidean}.bytes() + (greedy > bound ? greedy : bound);
-  }
+  MESA_HD int64_t scratch_bytes(int) const { return wanted.scratch_bytes(); }
   MESA_HD void one(int64_t i, Scratch scratch) const {
-    const int32_t n = wanted.base.n;
-    const int64_t numbers = numbers_drawn(wanted.base), end = trials[i] + most;
-    double* out = drawn + i * numbers;
-    const bool points = numbers == 2 * n;
-    const TourProblems problem{points ? out : nullptr, points ? nullptr : out, n, Metric::kEuclidean};
+    const int64_t end = trials[i] + most < wanted.max_trials ? trials[i] + most : wanted.max_trials;
+    GreedyLengths greedy{};
     found[i] = 0;
-    while (found[i] == 0 && trials[i] < end && trials[i] < wanted.max_trials) {
+    while (found[i] == 0 && trials[i] < end) {
       const uint32_t first_block = static_cast<uint32_t>(trials[i]++) * GreedyHard::kBlocksATrial;
       Words words(numbered_key(seed, number[i]), Purpose::kTask, first_block);
-      draw_tour_problem(wanted.base, words, out);
-      Scratch rest = scratch;
-      const Distances d = problem.distances(0, rest);
-      const GreedyLengths greedy = GreedyLengths::of(d, wanted.wants_two_opt(), rest);
-      if (QuickBound::exceeds(d, wanted.most_optimal(greedy), rest)) continue;
-      nearest_neighbour[i] = greedy.nearest_neighbour;
-      two_opt[i] = greedy.two_opt;
-      found[i] = 1;
+      found[i] = wanted.draw(words, drawn + i * numbers_drawn(wanted.base), greedy, scratch);
     }
+    nearest_neighbour[i] = greedy.nearest_neighbour;
+    two_opt[i] = greedy.two_opt;
   }
 };
 

@@ -16,8 +16,10 @@ MESA_HD void canonical_order(int32_t n, const uint8_t* tour, uint8_t* canonical)
   for (int32_t k = 0; k < n; ++k) canonical[k] = tour[forwards ? (start + k) % n : (start + n - k) % n];
 }
 
-// The shortest of the nearest-neighbour tours from all starts; of equal ones the first start's.
-MESA_HD void best_nearest_neighbour(const Distances& d, uint8_t* best, uint8_t* tour) {
+// The shortest of the nearest-neighbour tours from all starts; of equal ones the first start's. After each start,
+// enough(start, shortest so far in fine units) may end it; then false.
+template <class Enough>
+MESA_HD bool best_nearest_neighbour(const Distances& d, uint8_t* best, uint8_t* tour, const Enough& enough) {
   int64_t shortest = 0;
   for (int32_t start = 0; start < d.n; ++start) {
     nearest_neighbour(d, start, tour);
@@ -25,7 +27,9 @@ MESA_HD void best_nearest_neighbour(const Distances& d, uint8_t* best, uint8_t* 
     if (start > 0 && length >= shortest) continue;
     shortest = length;
     for (int32_t i = 0; i < d.n; ++i) best[i] = tour[i];
+    if (enough(start, shortest)) return false;
   }
+  return true;
 }
 
 // 2-opt (Croes 1958) by steepest descent: of all exchanges of two connections the one that gains most, of equal ones
@@ -60,15 +64,16 @@ struct GreedyLengths {
   double two_opt;            // that one, descended by 2-opt
 
   MESA_HD static int64_t bytes(int32_t n) { return 2 * Scratch::bytes_for<uint8_t>(n); }
-  MESA_HD static GreedyLengths of(const Distances& d, bool with_two_opt, Scratch scratch) {
+  template <class Enough>
+  MESA_HD bool measure(const Distances& d, bool with_two_opt, Scratch scratch, const Enough& enough) {
     uint8_t *tour = scratch.take<uint8_t>(d.n), *spare = scratch.take<uint8_t>(d.n);
-    best_nearest_neighbour(d, tour, spare);
-    GreedyLengths lengths{canonical_length(d, tour, spare), 0.0};
+    if (!best_nearest_neighbour(d, tour, spare, enough)) return false;
+    nearest_neighbour = two_opt = canonical_length(d, tour, spare);
     if (with_two_opt) {
       descend_by_two_opt(d, tour);
-      lengths.two_opt = canonical_length(d, tour, spare);
+      two_opt = canonical_length(d, tour, spare);
     }
-    return lengths;
+    return true;
   }
 
  private:
@@ -80,51 +85,64 @@ struct GreedyLengths {
 };
 
 // Held and Karp's ascent on 1-trees, cut short: it only has to show that no tour is as short as a given length.
-struct QuickBound {
-  static constexpr int32_t kIterations = 40;
-
+class QuickBound {
+ public:
   MESA_HD static int64_t bytes(int32_t n) {
     const int32_t stride = Distances::stride_of(n);
     return Scratch::bytes_for<uint32_t>(int64_t{n} * stride) + 2 * Scratch::bytes_for<int32_t>(stride) +
            Scratch::bytes_for<uint8_t>(3 * n) + OneTree::bytes(n);
   }
-  // True: every tour is longer than `length`. False: who knows.
-  MESA_HD static bool exceeds(const Distances& d, double length, Scratch scratch) {
-    const int32_t n = d.n, stride = d.stride, unit = d.fine_exponent + d.coarse_shift;
-    Restrictions r{n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
-    int32_t *pi = scratch.take<int32_t>(stride), *before = scratch.take<int32_t>(stride);
+  MESA_HD QuickBound(const Distances& distances, Scratch& scratch) : d(distances) {
+    const int32_t n = d.n, stride = d.stride;
+    r = {n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
+    pi = scratch.take<int32_t>(stride);
+    before = scratch.take<int32_t>(stride);
     r.forced_count = scratch.take<uint8_t>(3 * n);
     r.forced = r.forced_count + n;
-    OneTree tree = OneTree::in(n, scratch);
+    tree = OneTree::in(n, scratch);
     for (int32_t i = 0; i < n * stride; ++i) {
       const int32_t row = i / stride, col = i - row * stride;
       r.distance[i] = static_cast<uint32_t>(row == col || col >= n ? kExcluded : d.coarse[i]) << 8;
     }
     for (int32_t v = 0; v < stride; ++v) pi[v] = before[v] = 0;
     for (int32_t v = 0; v < n; ++v) r.forced_count[v] = 0;
-    const int64_t target = static_cast<int64_t>(scaled(length * kMargin, unit)) + 1;
-    int64_t damping = 512;  // 256: Held and Karp's step
-    for (int32_t k = 0; k < kIterations; ++k) {
-      const int64_t bound = minimum_one_tree(OneLane{}, r, pi, tree);
-      if (bound > target) return true;
-      int64_t norm = 0;
-      for (int32_t v = 0; v < n; ++v) norm += (tree.degree[v] - 2) * (tree.degree[v] - 2);
-      if (norm == 0) return false;  // the tree is a tour, and not longer
-      const int64_t step = ((target - bound + 1) * damping / norm) >> 8;
-      for (int32_t v = 0; v < n; ++v) {
-        const int32_t excess = tree.degree[v] - 2;
-        const int64_t to = pi[v] + step * (7 * excess + 3 * before[v]) / 10;
-        before[v] = excess;
-        pi[v] = static_cast<int32_t>(to > kMostMultiplier ? kMostMultiplier : to < -kMostMultiplier ? -kMostMultiplier : to);
-      }
-      if (k >= 5) damping -= damping / 32;
-    }
-    return false;
+  }
+
+  // True: every tour is longer than `length`. False: who knows, after so many 1-trees in all.
+  MESA_HD bool exceeds(double length, int32_t one_trees) {
+    const int64_t target = static_cast<int64_t>(scaled(length * kMargin, d.fine_exponent + d.coarse_shift)) + 1;
+    while (best <= target && made < one_trees) ascend(target);
+    return best > target;
   }
 
  private:
   // Lengths are sums in doubles, which may come out below the true sum by so much and no more: 2^-40 covers 256 terms.
   static constexpr double kMargin = 1.0 + 1.0 / (int64_t{1} << 40);
+
+  const Distances& d;
+  Restrictions r{};
+  OneTree tree{};
+  int32_t *pi, *before;   // [stride]: multipliers, and the last step's direction
+  int64_t best = -1;      // coarse units
+  int32_t made = 0;
+  int64_t damping = 512;  // 256: Held and Karp's step
+
+  MESA_HD void ascend(int64_t target) {
+    const int64_t bound = minimum_one_tree(OneLane{}, r, pi, tree);
+    best = bound > best ? bound : best;
+    ++made;
+    int64_t norm = 0;
+    for (int32_t v = 0; v < d.n; ++v) norm += (tree.degree[v] - 2) * (tree.degree[v] - 2);
+    if (norm == 0 || bound > target) return;
+    const int64_t step = ((target - bound + 1) * damping / norm) >> 8;
+    for (int32_t v = 0; v < d.n; ++v) {
+      const int32_t excess = tree.degree[v] - 2;
+      const int64_t to = pi[v] + step * (7 * excess + 3 * before[v]) / 10;
+      before[v] = excess;
+      pi[v] = static_cast<int32_t>(to > kMostMultiplier ? kMostMultiplier : to < -kMostMultiplier ? -kMostMultiplier : to);
+    }
+    if (made > 5) damping -= damping / 32;
+  }
 };
 
 // Which instances are wanted: gap = greedy length / optimal length - 1, at least so much.
@@ -147,14 +165,30 @@ struct GreedyHard {
     v.real("two_opt_gap", o.two_opt_gap, 0.0, 100.0, "least gap of that tour after 2-opt");
     v.integer("max_trials", o.max_trials, 1, kMostTrials, "draws an instance after which it is given up, an error");
   }
-  MESA_HD bool wants_two_opt() const { return two_opt_gap > 0.0; }
-  // The longest that an optimal tour may be.
-  MESA_HD double most_optimal(const GreedyLengths& greedy) const {
-    const double most = greedy.nearest_neighbour / (1.0 + gap);
-    if (!wants_two_opt()) return most;
-    const double after = greedy.two_opt / (1.0 + two_opt_gap);
-    return after < most ? after : most;
+  // Draws a problem and says whether it is a candidate: one that the quick bound does not rule out. Few starts are
+  // enough for most draws to be left out.
+  MESA_HD bool draw(Words& words, double* out, GreedyLengths& greedy, Scratch scratch) const {
+    draw_tour_problem(base, words, out);
+    const bool points = numbers_drawn(base) == 2 * base.n;
+    const TourProblems problem{points ? out : nullptr, points ? nullptr : out, base.n, Metric::kEuclidean};
+    const Distances d = problem.distances(0, scratch);
+    QuickBound bound(d, scratch);
+    const auto ruled_out = [&](int32_t start, int64_t shortest) {
+      const double at_most = scaled(static_cast<double>(shortest + d.n), -d.fine_exponent);
+      return bound.exceeds(at_most / (1.0 + gap), start == 0 ? kFirstOneTrees : 0);
+    };
+    if (!greedy.measure(d, wants_two_opt(), scratch, ruled_out)) return false;
+    if (bound.exceeds(greedy.nearest_neighbour / (1.0 + gap), kOneTrees)) return false;
+    return !(wants_two_opt() && bound.exceeds(greedy.two_opt / (1.0 + two_opt_gap), kOneTrees));
   }
+  MESA_HD int64_t scratch_bytes() const {
+    const int32_t n = base.n;
+    return TourProblems{nullptr, nullptr, n, Metric::kEuclidean}.bytes() + QuickBound::bytes(n) + GreedyLengths::bytes(n);
+  }
+
+ private:
+  static constexpr int32_t kFirstOneTrees = 12, kOneTrees = 40;
+  MESA_HD bool wants_two_opt() const { return two_opt_gap > 0.0; }
 };
 
 }  // namespace mesa
