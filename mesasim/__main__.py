@@ -20,7 +20,7 @@ from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
 from mesasim.mazes import algorithms
-from mesasim.mazes.command import GENERATORS
+from mesasim.mazes.command import mazes
 from mesasim.presets import PRESETS
 from mesasim.progress import bars, console, print_table, training_bar
 from mesasim.report import PAGE, write_report
@@ -30,7 +30,9 @@ from mesasim.signature import signatures
 from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.train.ppo import PPOConfig, load_agent
 from mesasim.train.ppo import train as train_ppo
+from mesasim.tsp import distributions
 from mesasim.tsp.command import solve
+from mesasim.tsp.dataset_command import tours
 from mesasim.worlds_page import markdown as worlds_page
 from mesasim.worlds_page import option_rows, world_rows
 
@@ -38,23 +40,24 @@ OptionTexts = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the world; may be repeated"),
 ]
+GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes, "tours": tours}
 SIGNATURES = Path("tests/golden/signatures.json")
 
 
 def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: bool = False) -> None:
-    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions; with "mazes", the maze
-    algorithms and their options.
+    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions; with "mazes" or "tours",
+    the algorithms or distributions and their options.
 
     Args:
-        world: a world's id, or mazes.
+        world: a world's id, mazes or tours.
         markdown: every world's options and fields as the page docs/worlds.md.
     """
     if markdown:
         print(worlds_page(), end="")
         return
-    if world == "mazes":
+    if world in ("mazes", "tours"):
         head = ("option", "type", "default", "allowed", "meaning")
-        for name, (what, options) in algorithms().items():
+        for name, (what, options) in (algorithms() if world == "mazes" else distributions()).items():
             print_table(f"\n{name}: {what}", head, option_rows(options))
         return
     if world is not None:

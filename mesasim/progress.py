@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -49,6 +50,26 @@ def supervised_bar(progress: Progress, name: str, iterations: int) -> Callable[[
         progress.update(bar, completed=metrics["iteration"], detail=detail)
 
     return report
+
+
+def shard_bar(progress: Progress, name: str, count: int) -> Callable[[int, int], None]:
+    """A bar for a data set of `count` numbers; call what it returns with (numbers, kept) of each shard."""
+    bar = progress.add_task(name, total=count, detail="")
+    total = 0
+
+    def report(made: int, kept: int) -> None:
+        nonlocal total
+        total += kept
+        progress.update(bar, advance=made, detail=f"kept {total:,}")
+
+    return report
+
+
+def say_what_was_made(manifest: dict, noun: str, package: str, out: Path) -> None:
+    """One line about a data set: how much, where, and how it is read."""
+    kept, shards = sum(shard["kept"] for shard in manifest["shards"].values()), len(manifest["shards"])
+    where = f"{shards} shard{'s' * (shards != 1)} in {out}"
+    console.print(f"{kept:,} {noun} in {where}; read: {package}.load({str(out)!r})", soft_wrap=True)
 
 
 def print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:

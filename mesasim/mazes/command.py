@@ -1,7 +1,6 @@
 """`mesasim generate mazes`: its signature is its flags, its docstring its help."""
 
 # No `from __future__ import annotations`: tyro reads the annotations.
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +8,7 @@ import tyro
 
 from mesasim.mazes.datasets import DatasetConfig, generate_dataset
 from mesasim.mazes.generation import algorithms
-from mesasim.progress import bars, console
+from mesasim.progress import bars, say_what_was_made, shard_bar
 from mesasim.spec import parse_given
 
 OptionTexts = Annotated[
@@ -57,20 +56,8 @@ def mazes(
         unique=unique, dedupe=dedupe, shard_size=shard_size, format=format,
     )  # fmt: skip
     with bars(quiet) as progress:
-        bar = progress.add_task(f"{algorithm} {config.size[0]}×{config.size[1]}", total=count, detail="")
-        total = 0
-
-        def report(made: int, kept: int) -> None:
-            nonlocal total
-            total += kept
-            progress.update(bar, advance=made, detail=f"kept {total:,}")
-
         manifest = generate_dataset(
-            config, out, num_threads=num_threads, resume=resume, overwrite=overwrite, report=report
-        )
-    kept, shards = sum(shard["kept"] for shard in manifest["shards"].values()), len(manifest["shards"])
-    where = f"{shards} shard{'s' * (shards != 1)} in {out}"
-    console.print(f"{kept:,} mazes in {where}; read: mesasim.mazes.load({str(out)!r})", soft_wrap=True)
-
-
-GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes}
+            config, out, num_threads=num_threads, resume=resume, overwrite=overwrite,
+            report=shard_bar(progress, f"{algorithm} {config.size[0]}×{config.size[1]}", count),
+        )  # fmt: skip
+    say_what_was_made(manifest, "mazes", "mesasim.mazes", out)

@@ -1,5 +1,6 @@
 """Tours: problems solved and proved, tours made quickly and improved, and instances and tours in TSPLIB95 files."""
 
+from mesasim.tsp.datasets import TourDataset, TourDatasetConfig, generate_dataset, load
 from mesasim.tsp.generation import LabelledTours, distributions, generate, labelled
 from mesasim.tsp.heuristics import CONSTRUCTIONS, IMPROVEMENTS, HeuristicTours, construct, improve
 from mesasim.tsp.problems import METRICS, Problems, as_problems
@@ -16,6 +17,8 @@ __all__ = [
     "METRICS",
     "HeuristicTours",
     "LabelledTours",
+    "TourDataset",
+    "TourDatasetConfig",
     "Problems",
     "SearchTrace",
     "Tours",
@@ -26,8 +29,10 @@ __all__ = [
     "construct",
     "distributions",
     "generate",
+    "generate_dataset",
     "improve",
     "labelled",
+    "load",
     "read_tour",
     "read_tsplib",
     "solve",

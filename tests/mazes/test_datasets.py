@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mesasim import mazes
+from mesasim import mazes, shards
 from mesasim.__main__ import main
 from mesasim.mazes import DatasetConfig, datasets, generate_dataset, load, select
 
@@ -101,8 +101,8 @@ def test_deduplication_keeps_first_of_equal_mazes_also_across_shards():
 def test_a_batch_from_anywhere_reads_each_shard_once(tmp_path, monkeypatch, endpoints):
     generate_dataset(DatasetConfig(**SMALL, endpoints=endpoints), tmp_path / "d")
     data, read = load(tmp_path / "d"), []
-    original = datasets.read_shard
-    monkeypatch.setattr(datasets, "read_shard", lambda path, *size: read.append(path.name) or original(path, *size))
+    original = shards.read_shard
+    monkeypatch.setattr(shards, "read_shard", lambda path, *rest: read.append(path.name) or original(path, *rest))
     which = [900, 3, -1, 899, 3, 599, 600]
     made, solved = data.batch(which)
     assert len(read) == len(set(read)) == 4
@@ -160,7 +160,7 @@ def test_an_interrupted_data_set_goes_on_at_the_missing_shards_to_the_same_bytes
 
 def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
     config = DatasetConfig(**SMALL)
-    original = datasets._write_parquet
+    original = shards.write_parquet
 
     def full(shard, file):
         if shard["number"][0] == 600:
@@ -168,12 +168,12 @@ def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(shard, file)
 
-    monkeypatch.setattr(datasets, "_write_parquet", full)
+    monkeypatch.setattr(shards, "write_parquet", full)
     with pytest.raises(OSError, match="No space left"):
         generate_dataset(config, tmp_path / "d")
     names = sorted(contents(tmp_path / "d"))
     assert names == ["manifest.json", *(config.shard_name(f, 300) for f in (0, 300))]
-    monkeypatch.setattr(datasets, "_write_parquet", original)
+    monkeypatch.setattr(shards, "write_parquet", original)
     generate_dataset(config, tmp_path / "d", resume=True)
     assert len(load(tmp_path / "d")) == 1000
 

@@ -1,0 +1,133 @@
+"""Optimal tours by the million on disk, in shards (mesasim/shards.py): what is written of each, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mesasim.mazes.machine import integer
+from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, write_shards
+from mesasim.tsp.generation import LabelledTours, distributions, generate, labelled
+from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
+from mesasim.tsp.solving import METHODS
+
+STORED = {"problems": torch.float32, "order": torch.uint8}  # exact: coordinates are of 24 bits, cities below 256
+DIFFICULTIES = ("n", "gap", "two_opt_gap", "nodes", "one_trees")
+
+
+@dataclass
+class TourDatasetConfig(Sharded):
+    """What is in a data set: problems 0 … count - 1 of a seed with their optimal tours.
+
+    Attributes:
+        count: problems, 1 or more.
+        n: cities, 3 to 256.
+        distribution: one of mesasim.tsp.distributions().
+        options: the distribution's.
+        method: of mesasim.tsp.solve; branch_and_bound counts nodes for few cities too.
+        seed: of the problems.
+        shard_size: problems a shard.
+        format: "parquet" or "safetensors".
+    """
+
+    noun: ClassVar[str] = "tours"
+
+    count: int = 10000
+    n: int = 20
+    distribution: str = "uniform"
+    options: dict[str, Any] = field(default_factory=dict)
+    method: str = "auto"
+    seed: int = 0
+    shard_size: int = 100_000
+    format: str = "parquet"
+
+    def check(self) -> None:
+        """Refuses what cannot be made, before anything is."""
+        self.check_shards()
+        one_of("method", self.method, METHODS)
+        generate(0, self.n, self.distribution, seed=self.seed, **self.options)
+        labelled(0, self.n, method=self.method)
+
+    @staticmethod
+    def check_manifest(content: dict[str, Any]) -> None:
+        integer("n", content["n"], MIN_CITIES, MAX_CITIES)
+        one_of("distribution", content["distribution"], distributions())
+
+
+def make_shard(config: TourDatasetConfig, first: int, count: int, num_threads: int | None) -> Shard:
+    """`number` int64 and LabelledTours' tensors, problems as float32 and order as uint8."""
+    made = labelled(
+        count, config.n, config.distribution, method=config.method, seed=config.seed, first=first, num_threads=num_threads,
+        **config.options,
+    )  # fmt: skip
+    shard = {f.name: getattr(made, f.name).to(STORED.get(f.name)) for f in fields(made)}
+    return {"number": torch.arange(first, first + count), **shard}
+
+
+def generate_dataset(
+    config: TourDatasetConfig, folder: Path, *, num_threads: int | None = None, resume: bool = False,
+    overwrite: bool = False, report: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard.
+
+    A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
+    settings must be the same) or `overwrite` (starts anew).
+    """
+    config.check()
+    return write_shards(
+        config, folder, lambda first, count: make_shard(config, first, count, num_threads), resume=resume,
+        overwrite=overwrite, report=report,
+    )  # fmt: skip
+
+
+class TourDataset(ShardedDataset):
+    """A data set of optimal tours (see ShardedDataset). Item i: a dict with `number` and what LabelledTours has of it."""
+
+    of = TourDatasetConfig
+
+    def shaped(self, shard: Shard) -> Shard:
+        n = self.manifest["n"]
+        width = shard["problems"].flatten(1).shape[1]
+        if width not in (2 * n, n * n):
+            raise ValueError(f"problems of {width} numbers")
+        problems = shard["problems"].double().view(-1, n, 2 if width == 2 * n else n)
+        return {**shard, "problems": problems, "order": shard["order"].int().view(-1, n)}
+
+    def batch(self, which: Any) -> LabelledTours:
+        """The tours of some indices, in that order."""
+        return _tours(self.gather(which))
+
+    def shard(self, k: int) -> LabelledTours:
+        """Shard k's tours."""
+        return _tours(self.tensors(k))
+
+    def difficulty(self, by: str) -> Tensor:
+        """[len(self)]: how hard each is, for `mesasim.curriculum.Curriculum`.
+
+        Args:
+            by: n: cities; gap, two_opt_gap: how far greed is from the optimum; nodes, one_trees: of the search.
+        """
+        one_of("by", by, DIFFICULTIES)
+        if by == "n":
+            return torch.full((len(self),), self.manifest["n"])
+        return torch.cat([getattr(self.shard(k), by) for k in range(self.num_shards)])
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        one = self.gather(i)
+        tours = _tours(one)
+        item = {name: tensor[0] if tensor.dim() > 1 else tensor[0].item() for name, tensor in one.items()}
+        return {**item, "gap": float(tours.gap), "two_opt_gap": float(tours.two_opt_gap)}
+
+
+def _tours(shard: Shard) -> LabelledTours:
+    return LabelledTours(*(shard[f.name] for f in fields(LabelledTours)))
+
+
+def load(path: str | Path, verify: bool = True) -> TourDataset:
+    """The data set in a folder that `mesasim generate tours` wrote."""
+    return TourDataset(path, verify)
