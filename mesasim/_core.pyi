@@ -293,13 +293,3 @@ def draw_greedy_hard(
     found: int,
     machine: Machine,
 ) -> None: ...
-def measure_greed(
-    *,
-    points: int,
-    given: int,
-    n: int,
-    count: int,
-    nearest_neighbour: int,
-    two_opt: int,
-    machine: Machine,
-) -> None: ...

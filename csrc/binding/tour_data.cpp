@@ -25,9 +25,8 @@ struct DistributionEntry {
   void (*read)(ReadOptions&, TourDistribution&);
 };
 const std::vector<DistributionEntry>& entries() {
-#define MESA_ENTRY(Law)                                                         \
-  {Law::kName, Law::kHelp, Law::kPoints,                                        \
-   [](DescribeOptions& v, TourDistribution& o) { Law::options(v, o); },         \
+#define MESA_ENTRY(Law)                                                                                       \
+  {Law::kName, Law::kHelp, Law::kPoints, [](DescribeOptions& v, TourDistribution& o) { Law::options(v, o); }, \
    [](ReadOptions& v, TourDistribution& o) { Law::options(v, o); }},
   static const std::vector<DistributionEntry> list = {MESA_TOUR_DISTRIBUTIONS(MESA_ENTRY)};
   return list;
@@ -149,18 +148,6 @@ void bind_tour_data(py::module_& m) {
       py::arg("most"), py::arg("number"), py::arg("drawn"), py::arg("trials"), py::arg("nearest_neighbour"),
       py::arg("two_opt"), py::arg("found"), py::arg("machine"),
       "Goes on with each instance's draws until one may be hard for greed, or `most` are spent.");
-  m.def(
-      "measure_greed",
-      [](uintptr_t points, uintptr_t given, int32_t n, int64_t count, uintptr_t nearest_neighbour, uintptr_t two_opt,
-         const Machine& machine) {
-        MeasureGreed job{};
-        job.problems = {pointer<const double>(points), pointer<const double>(given), n, Metric::kEuclidean};
-        job.nearest_neighbour = pointer<double>(nearest_neighbour);
-        job.two_opt = pointer<double>(two_opt);
-        run(job, count, machine);
-      },
-      py::kw_only(), py::arg("points"), py::arg("given"), py::arg("n"), py::arg("count"), py::arg("nearest_neighbour"),
-      py::arg("two_opt"), py::arg("machine"));
 }
 
 }  // namespace mesa

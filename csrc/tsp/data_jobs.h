@@ -1,16 +1,16 @@
-// What data sets of tours are made with beside an exact solver: one struct a job, over arrays of the caller's. Rules live
-// in the headers beside this one.
+// Tour problems drawn: one struct a job, over arrays of the caller's. Rules
+// live in the headers beside this one.
 #pragma once
 #include "greedy_hard.h"
 
-#define MESA_TOUR_DATA_JOBS(X) X(DrawTours) X(DrawGreedyHard) X(MeasureGreed)
+#define MESA_TOUR_DATA_JOBS(X) X(DrawTours) X(DrawGreedyHard)
 #define MESA_TOUR_DATA_JOBS_OF_CUDA(X) X(DrawTours)
 
 namespace mesa {
 
-// A job that does one problem after the other: Job::one(i, scratch).
+// A job that draws one problem after the other: Job::one(i, scratch).
 template <class Job>
-struct TourByTour {
+struct DrawByDraw {
   static constexpr int64_t kMostAtOnce = 64;
   template <int kLanes>
   MESA_HD void run(int64_t begin, int64_t end, Scratch scratch) const {
@@ -18,7 +18,7 @@ struct TourByTour {
   }
 };
 
-struct DrawTours : TourByTour<DrawTours> {
+struct DrawTours : DrawByDraw<DrawTours> {
   TourDistribution law;
   double* drawn;         // [count, n, 2] points or [count, n, n] distances
   uint64_t seed, first;  // number of problem 0
@@ -30,29 +30,14 @@ struct DrawTours : TourByTour<DrawTours> {
   }
 };
 
-// How long greedy tours of given problems are.
-struct MeasureGreed : TourByTour<MeasureGreed> {
-  TourProblems problems;
-  double *nearest_neighbour, *two_opt;  // [count]
-
-  MESA_HD int64_t scratch_bytes(int) const { return problems.bytes() + GreedyLengths::bytes(problems.n); }
-  MESA_HD void one(int64_t i, Scratch scratch) const {
-    const Distances d = problems.distances(i, scratch);
-    GreedyLengths greedy{};
-    greedy.measure(d, true, scratch, [](int32_t, int64_t) { return false; });
-    nearest_neighbour[i] = greedy.nearest_neighbour;
-    two_opt[i] = greedy.two_opt;
-  }
-};
-
 // The next candidate of each instance's sub-stream after trials[i] draws: one that the quick bound does not rule out.
-struct DrawGreedyHard : TourByTour<DrawGreedyHard> {
+struct DrawGreedyHard : DrawByDraw<DrawGreedyHard> {
   GreedyHard wanted;
-  double* drawn;           // [count, n, 2] points or [count, n, n] distances
-  const uint64_t* number;  // [count]
-  int64_t* trials;         // [count]: draws made, before and after
+  double* drawn;                        // [count, n, 2] points or [count, n, n] distances
+  const uint64_t* number;               // [count]
+  int64_t* trials;                      // [count]: draws made, before and after
   double *nearest_neighbour, *two_opt;  // [count]
-  uint8_t* found;          // [count]: whether there is a candidate; if not, the draws of this call were spent
+  uint8_t* found;  // [count]: whether there is a candidate; if not, the draws of this call were spent
   uint64_t seed;
   int64_t most;  // draws an instance in this call
 

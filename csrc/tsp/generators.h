@@ -19,17 +19,25 @@ namespace mesa {
 // x → 1 - x maps them onto each other, so that the square's symmetries change no length by a bit.
 constexpr double kCellsASide = 8388608.0;  // 2^23
 
-MESA_HD double centre_of_cell(uint32_t cell) { return (2.0 * cell + 1.0) / (2.0 * kCellsASide); }
-MESA_HD double uniform_centre(Words& words) { return centre_of_cell(words.u32() >> 9); }
+MESA_HD double centre_of_cell(uint32_t cell) {
+  return (2.0 * cell + 1.0) / (2.0 * kCellsASide);
+}
+MESA_HD double uniform_centre(Words& words) {
+  return centre_of_cell(words.u32() >> 9);
+}
 // Of the cell that x lies in, 0 <= x < 1.
-MESA_HD double snapped(double x) { return centre_of_cell(static_cast<uint32_t>(x * kCellsASide)); }
+MESA_HD double snapped(double x) {
+  return centre_of_cell(static_cast<uint32_t>(x * kCellsASide));
+}
 
 // Strictly inside (0, 1), all 53 bits.
 MESA_HD double uniform_between(Words& words, double low, double high) {
   const uint32_t first = words.u32();
   return low + (high - low) * unit_interval(first, words.u32());
 }
-MESA_HD double normal(Words& words) { return normal_quantile(uniform_between(words, 0.0, 1.0)); }
+MESA_HD double normal(Words& words) {
+  return normal_quantile(uniform_between(words, 0.0, 1.0));
+}
 
 // The options of every distribution; each lists those it reads.
 struct TourDistribution {
@@ -63,12 +71,14 @@ struct UniformPoints {
 
 struct ClusteredPoints {
   static constexpr const char* kName = "clustered";
-  static constexpr const char* kHelp = "each point normal around one of a few uniform centres, drawn again while outside";
+  static constexpr const char* kHelp =
+      "each point normal around one of a few uniform centres, drawn again while outside";
   static constexpr bool kPoints = true;
   static constexpr int32_t kMostClusters = 16;
   template <class Visitor>
   static void options(Visitor& v, TourDistribution& o) {
-    v.integer("clusters", o.clusters, 1, kMostClusters, "centres, uniform over the square; each point's is any of them");
+    v.integer("clusters", o.clusters, 1, kMostClusters,
+              "centres, uniform over the square; each point's is any of them");
     v.real("spread", o.spread, 0.0, 0.5, "standard deviation around the centre, in either direction");
   }
   MESA_HD static void draw(const TourDistribution& o, Words& words, double* points) {
@@ -115,11 +125,13 @@ struct ExplosionPoints {
 
 struct GridPoints {
   static constexpr const char* kName = "grid";
-  static constexpr const char* kHelp = "one point in each of n cells of the smallest square grid that has so many, jittered";
+  static constexpr const char* kHelp =
+      "one point in each of n cells of the smallest square grid that has so many, jittered";
   static constexpr bool kPoints = true;
   template <class Visitor>
   static void options(Visitor& v, TourDistribution& o) {
-    v.real("jitter", o.jitter, 0.0, 1.0, "side of the square around a cell's middle that its point is uniform over, in cells");
+    v.real("jitter", o.jitter, 0.0, 1.0,
+           "side of the square around a cell's middle that its point is uniform over, in cells");
   }
   MESA_HD static void draw(const TourDistribution& o, Words& words, double* points) {
     int32_t side = 1;
@@ -151,7 +163,8 @@ struct RingPoints {
     for (int32_t i = 0; i < o.n; ++i) {
       for (bool inside = false; !inside;) {
         // A uniform direction: a point uniform in the disc (Marsaglia 1972), brought to the circle.
-        const double x = uniform_between(words, -1.0, 1.0), y = uniform_between(words, -1.0, 1.0), square = x * x + y * y;
+        const double x = uniform_between(words, -1.0, 1.0), y = uniform_between(words, -1.0, 1.0),
+                     square = x * x + y * y;
         if (square > 1.0 || square < 1e-6) continue;
         const double length = (o.radius + o.width * normal(words)) / square_root(square);
         inside = place(0.5 + length * x, 0.5 + length * y, points + 2 * i);

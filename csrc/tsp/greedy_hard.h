@@ -1,20 +1,13 @@
 // What greed makes of an instance, and instances on which it does badly: draws of a sub-stream, those left out that a
 // quick lower bound shows greed to do well on. Whether the rest are hard is for an exact solver to say.
 #pragma once
+#include "exchanges.h"
 #include "generators.h"
 #include "heuristics.h"
 #include "one_tree.h"
 #include "problems.h"
 
 namespace mesa {
-
-// The same closed tour from city 0 on, first to the one of its neighbours with the smaller number.
-MESA_HD void canonical_order(int32_t n, const uint8_t* tour, uint8_t* canonical) {
-  int32_t start = 0;
-  while (tour[start] != 0) ++start;
-  const bool forwards = tour[(start + 1) % n] < tour[(start + n - 1) % n];
-  for (int32_t k = 0; k < n; ++k) canonical[k] = tour[forwards ? (start + k) % n : (start + n - k) % n];
-}
 
 // The shortest of the nearest-neighbour tours from all starts; of equal ones the first start's. After each start,
 // enough(start, shortest so far in fine units) may end it; then false.
@@ -32,55 +25,48 @@ MESA_HD bool best_nearest_neighbour(const Distances& d, uint8_t* best, uint8_t* 
   return true;
 }
 
-// 2-opt (Croes 1958) by steepest descent: of all exchanges of two connections the one that gains most, of equal ones
-// the first by positions, until none gains.
-MESA_HD void descend_by_two_opt(const Distances& d, uint8_t* tour) {
-  const int32_t n = d.n;
-  for (;;) {
-    int64_t most = 0;
-    int32_t first = 0, last = 0;
-    for (int32_t i = 0; i < n - 2; ++i) {
-      for (int32_t j = i + 2; j < n - (i == 0 ? 1 : 0); ++j) {
-        const int32_t a = tour[i], b = tour[i + 1], c = tour[j], e = tour[j + 1 < n ? j + 1 : 0];
-        const int64_t gain = d.fine_of(a, b) + d.fine_of(c, e) - d.fine_of(a, c) - d.fine_of(b, e);
-        if (gain <= most) continue;
-        most = gain;
-        first = i + 1;
-        last = j;
-      }
-    }
-    if (most == 0) return;
-    for (; first < last; ++first, --last) {
-      const uint8_t city = tour[first];
-      tour[first] = tour[last];
-      tour[last] = city;
-    }
-  }
-}
-
 // How long greedy tours of an instance are, in the distances given.
 struct GreedyLengths {
   double nearest_neighbour;  // the best of all starts
-  double two_opt;            // that one, descended by 2-opt
+  double two_opt;            // that one, after 2-opt over every city
+};
 
-  MESA_HD static int64_t bytes(int32_t n) { return 2 * Scratch::bytes_for<uint8_t>(n); }
+// The greedy tours themselves, one after the other.
+class GreedyTour {
+ public:
+  MESA_HD static int64_t bytes(int32_t n) {
+    return 2 * Scratch::bytes_for<uint8_t>(n) + NearCities::bytes(n) + Exchanges::bytes(n);
+  }
+  MESA_HD GreedyTour(const Distances& distances, Scratch scratch) : d(distances), rest(scratch) {
+    tour = rest.take<uint8_t>(d.n);
+    spare = rest.take<uint8_t>(d.n);
+  }
+
+  // False: ended by enough.
   template <class Enough>
-  MESA_HD bool measure(const Distances& d, bool with_two_opt, Scratch scratch, const Enough& enough) {
-    uint8_t *tour = scratch.take<uint8_t>(d.n), *spare = scratch.take<uint8_t>(d.n);
+  MESA_HD bool nearest_neighbour(GreedyLengths& lengths, const Enough& enough) {
     if (!best_nearest_neighbour(d, tour, spare, enough)) return false;
-    nearest_neighbour = two_opt = canonical_length(d, tour, spare);
-    if (with_two_opt) {
-      descend_by_two_opt(d, tour);
-      two_opt = canonical_length(d, tour, spare);
-    }
+    lengths.nearest_neighbour = written();
     return true;
+  }
+  MESA_HD void two_opt(GreedyLengths& lengths) {
+    Scratch scratch = rest;
+    const NearCities near(d, 0, scratch);
+    Exchanges(d, near, true, false, scratch).run(tour);
+    lengths.two_opt = written();
   }
 
  private:
-  // Summed as an optimal tour's length is, so that the same tour has the same length to the bit.
-  MESA_HD static double canonical_length(const Distances& d, const uint8_t* tour, uint8_t* spare) {
-    canonical_order(d.n, tour, spare);
-    return d.length(spare);
+  const Distances& d;
+  Scratch rest;
+  uint8_t *tour, *spare;
+
+  // Writes the tour in the order that an optimal one is written in, and sums its length alike: the same tour has the
+  // same length to the bit.
+  MESA_HD double written() {
+    write_canonical(d.n, tour, spare);
+    for (int32_t i = 0; i < d.n; ++i) tour[i] = spare[i];
+    return d.length(tour);
   }
 };
 
@@ -122,8 +108,8 @@ class QuickBound {
   const Distances& d;
   Restrictions r{};
   OneTree tree{};
-  int32_t *pi, *before;   // [stride]: multipliers, and the last step's direction
-  int64_t best = -1;      // coarse units
+  int32_t *pi, *before;  // [stride]: multipliers, and the last step's direction
+  int64_t best = -1;     // coarse units
   int32_t made = 0;
   int64_t damping = 512;  // 256: Held and Karp's step
 
@@ -139,7 +125,9 @@ class QuickBound {
       const int32_t excess = tree.degree[v] - 2;
       const int64_t to = pi[v] + step * (7 * excess + 3 * before[v]) / 10;
       before[v] = excess;
-      pi[v] = static_cast<int32_t>(to > kMostMultiplier ? kMostMultiplier : to < -kMostMultiplier ? -kMostMultiplier : to);
+      pi[v] = static_cast<int32_t>(to > kMostMultiplier    ? kMostMultiplier
+                                   : to < -kMostMultiplier ? -kMostMultiplier
+                                                           : to);
     }
     if (made > 5) damping -= damping / 32;
   }
@@ -153,11 +141,12 @@ struct GreedyHard {
 
   static constexpr const char* kName = "greedy_hard";
   static constexpr const char* kHelp =
-      "instances of a base distribution on which the best nearest-neighbour tour of all starts is at least a gap above the "
+      "instances of a base distribution (base=…, uniform if not given) on which the best nearest-neighbour tour of all "
+      "starts is at least a gap above the "
       "optimum: the base's law under that condition";
   static constexpr int32_t kMostTrials = 1 << 20;
   static constexpr uint32_t kBlocksATrial = 1 << 12;  // 16384 words: trials' random numbers do not overlap,
-  static constexpr int32_t kMostOfMatrix = 181;        // for a matrix up to this size
+  static constexpr int32_t kMostOfMatrix = 181;       // for a matrix up to this size
 
   template <class Visitor>
   static void options(Visitor& v, GreedyHard& o) {
@@ -165,6 +154,7 @@ struct GreedyHard {
     v.real("two_opt_gap", o.two_opt_gap, 0.0, 100.0, "least gap of that tour after 2-opt");
     v.integer("max_trials", o.max_trials, 1, kMostTrials, "draws an instance after which it is given up, an error");
   }
+
   // Draws a problem and says whether it is a candidate: one that the quick bound does not rule out. Few starts are
   // enough for most draws to be left out.
   MESA_HD bool draw(Words& words, double* out, GreedyLengths& greedy, Scratch scratch) const {
@@ -173,22 +163,23 @@ struct GreedyHard {
     const TourProblems problem{points ? out : nullptr, points ? nullptr : out, base.n, Metric::kEuclidean};
     const Distances d = problem.distances(0, scratch);
     QuickBound bound(d, scratch);
+    GreedyTour tour(d, scratch);
     const auto ruled_out = [&](int32_t start, int64_t shortest) {
       const double at_most = scaled(static_cast<double>(shortest + d.n), -d.fine_exponent);
       return bound.exceeds(at_most / (1.0 + gap), start == 0 ? kFirstOneTrees : 0);
     };
-    if (!greedy.measure(d, wants_two_opt(), scratch, ruled_out)) return false;
+    if (!tour.nearest_neighbour(greedy, ruled_out)) return false;
     if (bound.exceeds(greedy.nearest_neighbour / (1.0 + gap), kOneTrees)) return false;
-    return !(wants_two_opt() && bound.exceeds(greedy.two_opt / (1.0 + two_opt_gap), kOneTrees));
+    tour.two_opt(greedy);
+    return two_opt_gap == 0.0 || !bound.exceeds(greedy.two_opt / (1.0 + two_opt_gap), kOneTrees);
   }
   MESA_HD int64_t scratch_bytes() const {
     const int32_t n = base.n;
-    return TourProblems{nullptr, nullptr, n, Metric::kEuclidean}.bytes() + QuickBound::bytes(n) + GreedyLengths::bytes(n);
+    return TourProblems{nullptr, nullptr, n, Metric::kEuclidean}.bytes() + QuickBound::bytes(n) + GreedyTour::bytes(n);
   }
 
  private:
   static constexpr int32_t kFirstOneTrees = 12, kOneTrees = 40;
-  MESA_HD bool wants_two_opt() const { return two_opt_gap > 0.0; }
 };
 
 }  // namespace mesa

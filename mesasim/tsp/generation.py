@@ -15,6 +15,7 @@ from mesasim.buffers import address
 from mesasim.curriculum.problems import portions
 from mesasim.devices import check_device
 from mesasim.mazes.machine import integer, machine
+from mesasim.tsp.heuristics import construct, improve
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import solve
 
@@ -39,10 +40,9 @@ class LabelledTours:
         order: int32 [count, n], an optimal tour in canonical order (`mesasim.tsp.canonical`).
         length: float64 [count], of that tour; proved as `mesasim.tsp.Tours.optimal` says.
         nodes, one_trees: int64 [count], of the search that proved it; dynamic programming has one node and no 1-tree.
-        nearest_neighbour: float64 [count], the length of the best nearest-neighbour tour of all starts (of equally near
-            cities the smallest number; of equally long tours the first start's).
-        two_opt: float64 [count], the length of that tour after 2-opt by steepest descent (the exchange that gains most, of
-            equal ones the first by positions).
+        nearest_neighbour: float64 [count], the length of the best nearest-neighbour tour of all starts
+            (`mesasim.tsp.construct`, start="all").
+        two_opt: float64 [count], the length of that tour after 2-opt (`mesasim.tsp.improve`).
         trials: int64 [count], draws made until one was accepted; 1 but for greedy_hard.
     """
 
@@ -153,17 +153,13 @@ def labelled(
         return LabelledTours(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(LabelledTours)))
     problems = generate(count, n, distribution, seed=seed, first=first, num_threads=num_threads, **options)
     tours = solve(problems, method, num_threads=num_threads)
-    greed = [torch.empty(count, dtype=torch.float64) for _ in range(2)]
-    where = machine("cpu", num_threads)
-    for begin, end in portions(count):
-        here, of_points = address(problems[begin:end]), problems.shape[2] == 2
-        _core.measure_greed(
-            points=here if of_points else 0, given=0 if of_points else here, n=n, count=end - begin,
-            nearest_neighbour=address(greed[0][begin:end]), two_opt=address(greed[1][begin:end]), machine=where,
-        )  # fmt: skip
+    nearest = construct(problems, "nearest_neighbour", start="all", num_threads=num_threads)
+    after = improve(problems, nearest.order, "two_opt", num_threads=num_threads)
     assert isinstance(tours.order, Tensor)
     once = torch.ones(count, dtype=torch.int64)
-    return LabelledTours(problems, tours.order, tours.length, tours.nodes, tours.one_trees, *greed, once)
+    return LabelledTours(
+        problems, tours.order, tours.length, tours.nodes, tours.one_trees, nearest.length, after.length, once
+    )
 
 
 def _checked(count: Any, n: Any, seed: Any, first: Any) -> tuple[int, int, int, int]:

@@ -133,24 +133,6 @@ def nearest_neighbour(d):
     return min(tours, key=lambda tour: length(d, tour))
 
 
-def two_opt(d, tour):
-    """Steepest descent."""
-    n = len(tour)
-    while True:
-        best, change = 1e-12, None
-        for i, j in combinations(range(n), 2):
-            if j - i < 2 or (i == 0 and j == n - 1):
-                continue
-            a, b, c, e = tour[i], tour[i + 1], tour[j], tour[(j + 1) % n]
-            gain = d[a][b] + d[c][e] - d[a][c] - d[b][e]
-            if gain > best:
-                best, change = gain, (i + 1, j + 1)
-        if change is None:
-            return tour
-        i, j = change
-        tour = tour[:i] + tour[i:j][::-1] + tour[j:]
-
-
 def optimum(d):
     """Held and Karp 1962, from city 0."""
     n = len(d)

@@ -144,6 +144,7 @@ def test_greedy_hard_is_the_first_hard_draw_of_its_own_stream(plain_data, n, opt
         assert np.abs(made.problems[i].numpy() - np.array(problem)).max() <= 2**-23
         assert float(made.length[i]) == pytest.approx(best, abs=1e-5)
         assert float(made.gap[i]) == pytest.approx(gap, abs=1e-5)
+        assert float(made.two_opt_gap[i]) == pytest.approx(after, abs=1e-5)
 
 
 def test_greedy_hard_of_twenty_cities_is_hard(plain_data):
