@@ -73,8 +73,8 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
     print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
     references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
     references += [("Maze-v0", name, f"{r.nature}: {r.what}") for name, r in baselines.MAZE_REFERENCES.items()]
-    for tours, agents in baselines.TOUR_REFERENCES.items():
-        references += [(tours, name, f"{r.nature}: {r.what}") for name, r in agents.items()]
+    for tour_world, agents in baselines.TOUR_REFERENCES.items():
+        references += [(tour_world, name, f"{r.nature}: {r.what}") for name, r in agents.items()]
     print_table("Reference agents", ("world", "agent", "nature"), references)
     print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
     rows = list(devices().items())

@@ -1,5 +1,5 @@
-"""What the experiments on tours share: labelled tours in one canonical order, the square's symmetries, the problem that a
-pointer network learns, and figures of merit. Not an experiment itself."""
+"""What the experiments on tours share: labelled tours, the problem that a pointer network learns, and figures of merit. Not
+an experiment itself."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def labelled(
     count: int, n: int, *, seed: int, first: int = 0, distribution: str = "uniform", num_threads: int | None = None
 ) -> Labelled:
     """Instances first … first + count - 1 of a seed, solved exactly."""
-    points = torch.as_tensor(tsp.generate(count, n, distribution=distribution, seed=seed, first=first)).double()
-    order = canonical(torch.as_tensor(tsp.solve(points, num_threads=num_threads).order))
+    points = tsp.generate(count, n, distribution, seed=seed, first=first, num_threads=num_threads)
+    order = torch.as_tensor(tsp.solve(points, num_threads=num_threads).order).long()
     return Labelled(points, order, tour_lengths(points, order))
 
 
@@ -53,22 +53,6 @@ def heuristic(points: Tensor, method: str, *, num_threads: int | None = None) ->
         else tsp.improve(points, method=method, num_threads=num_threads)
     )
     return torch.as_tensor(tours.order).long()
-
-
-def canonical(order: Tensor) -> Tensor:
-    """The one way of writing a closed tour, [B, n] int64: from city 0, towards the smaller of its two neighbours."""
-    order = order.long()
-    start = (order == 0).int().argmax(1, keepdim=True)
-    order = order.gather(1, (start + torch.arange(order.shape[1])) % order.shape[1])
-    other = torch.cat([order[:, :1], order[:, 1:].flip(1)], dim=1)
-    return torch.where(order[:, 1:2] < order[:, -1:], order, other)
-
-
-def symmetric(points: Tensor, which: Tensor) -> Tensor:
-    """Points [B, n, 2] of the unit square under its symmetries `which` [B], 0 (none) to 7: bits flip x, flip y, swap."""
-    bit = which[:, None, None] >> torch.arange(3) & 1  # [B, 1, 3]
-    flipped = torch.where(bit[..., :2].bool(), 1 - points, points)
-    return torch.where(bit[..., 2:].bool(), flipped.flip(-1), flipped)
 
 
 class NextCity:
@@ -88,7 +72,7 @@ class NextCity:
 
     def loss(self, model: nn.Module, batch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = torch.randint(len(self.points), (batch,), generator=generator)
-        points = symmetric(self.points[chosen], torch.randint(8, (batch,), generator=generator))
+        points = tsp.augment(self.points[chosen], torch.randint(8, (batch,), generator=generator))
         order = self.order[chosen]
         logits = model(points, order[:, :-2])  # the last city needs no choice
         target = order[:, 1:-1]
@@ -109,4 +93,4 @@ def next_city_hits(policy: Policy, data: Labelled) -> np.ndarray:
     return torch.cat(parts).double().numpy()
 
 
-__all__ = ["Labelled", "NextCity", "canonical", "heuristic", "labelled", "next_city_hits", "symmetric"]
+__all__ = ["Labelled", "NextCity", "heuristic", "labelled", "next_city_hits"]

@@ -3,6 +3,7 @@ i, n, distribution, options) alone: not on how many are made, in what portions, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -21,7 +22,7 @@ from mesasim.tsp.solving import solve
 
 GREEDY_HARD = "greedy_hard"
 DRAWS_A_CALL = 2**30  # draws times n³, of greedy_hard: about a second
-AT_ONCE = 2**16  # instances of greedy_hard in the making
+AT_ONCE = 2**22  # numbers of greedy_hard instances in the making: 32 MiB
 
 
 def distributions() -> dict[str, tuple[str, list[_core.Option]]]:
@@ -181,9 +182,17 @@ def _shape(distribution: Any, count: int, n: int, name: str = "distribution") ->
 
 
 def _hard(
-    count: int, n: int, seed: int, first: int, method: str, num_threads: int | None, *, base: str = "uniform", **options: Any
+    count: int,
+    n: int,
+    seed: int,
+    first: int,
+    method: str,
+    num_threads: int | None,
+    *,
+    base: str = "uniform",
+    **options: Any,
 ) -> Iterator[LabelledTours]:
-    """Instances of greedy_hard, at least one portion, AT_ONCE at a time.
+    """Instances of greedy_hard in portions, at least one.
 
     The engine goes on with every instance's draws to one that a quick bound does not rule out; the exact solver says which
     of these are hard, and the others go on from there."""
@@ -192,8 +201,10 @@ def _hard(
         options.get(name, limits[name]) for name in ("gap", "two_opt_gap", "max_trials")
     )  # checked by the engine before they are used
     where = machine("cpu", num_threads)
-    for begin in range(0, max(count, 1), AT_ONCE):
-        size = min(AT_ONCE, count - begin)
+    _, *numbers = _shape(base, count, n, "base")
+    at_once = max(1, AT_ONCE // math.prod(numbers))
+    for begin in range(0, max(count, 1), at_once):
+        size = min(at_once, count - begin)
         made = _empty(_shape(base, size, n, "base"))
         made.trials.zero_()
         number = torch.arange(first + begin, first + begin + size)

@@ -1,4 +1,4 @@
-"""What the experiments on tours measure: labels, symmetries and figures, on tours and policies of known nature."""
+"""What the experiments on tours measure: labels and figures, on tours and policies of known nature."""
 
 import itertools
 import math
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from mesasim import tsp
 from mesasim.agents.pointer import PointerConfig
 from mesasim.agents.tour_policies import any_city, nearest_city, write
 from mesasim.experiments import tsp_tour
-from mesasim.experiments.tours import NextCity, canonical, heuristic, labelled, next_city_hits, symmetric
+from mesasim.experiments.tours import NextCity, heuristic, labelled, next_city_hits
 from mesasim.metrics import interval
 from mesasim.results import read_summary
 
@@ -40,20 +41,6 @@ def test_labels_are_optimal_by_trying_every_tour(data):
         assert order[0] == 0 and order[1] < order[-1]
 
 
-def test_every_way_of_writing_a_tour_has_one_canonical_form():
-    tour = [0, 2, 5, 1, 4, 3]
-    written = [[*tour[k:], *tour[:k]][::step] for k in range(6) for step in (1, -1)]
-    assert canonical(torch.tensor(written, dtype=torch.int32)).tolist() == [tour] * 12
-
-
-def test_the_eight_symmetries_differ_and_keep_every_distance(data):
-    points = data.points[:1].expand(8, -1, -1)
-    moved = symmetric(points, torch.arange(8))
-    assert torch.equal(moved[0], points[0]) and (moved >= 0).all() and (moved <= 1).all()
-    assert all(not torch.allclose(moved[i], moved[j]) for i in range(8) for j in range(i))
-    torch.testing.assert_close(torch.cdist(moved, moved), torch.cdist(points, points))
-
-
 def test_the_optimum_has_no_gap_and_a_worse_tour_has_the_gap_it_has(data):
     assert (data.gap(data.order) == 0).all()
     other = data.order.roll(3, 1).flip(1)
@@ -70,7 +57,7 @@ def test_planted_policies_land_where_they_should(data):
     assert optimal == 1.0 > greedy > 0.7 > chance
     assert (data.gap(write(follow(data), data.points)) == 0).all()
     near = write(nearest_city, data.points)
-    assert torch.equal(near, heuristic(data.points, "nearest_neighbour", num_threads=1))
+    assert torch.equal(tsp.canonical(near), heuristic(data.points, "nearest_neighbour", num_threads=1))
     random = write(any_city, data.points, generator=torch.Generator().manual_seed(1))
     assert 3 < data.gap(near).mean() < 15 and data.gap(random).mean() > 35
 

@@ -1,11 +1,13 @@
 """Data sets of optimal tours come back, resume to the same bytes, and never hold half a file."""
 
 import json
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -44,7 +46,7 @@ def test_what_is_written_comes_back(tmp_path, form, distribution, options):
     assert torch.equal(item["problems"], made.problems[499]) and torch.equal(item["order"], made.order[499])
     assert torch.equal(data.batch([499, 3, 160]).length, made.length[[499, 3, 160]])
     for bad in (500, -501):
-        with pytest.raises(IndexError, match="500|-501"):
+        with pytest.raises(IndexError, match=r"500|-501"):
             data[bad]
 
 
@@ -53,7 +55,9 @@ def test_other_tools_read_the_columns(tmp_path):
     table = pq.read_table(next((tmp_path / "d").glob("*.parquet")))
     made = tsp.labelled(20, 5)
     assert table["problems"][7].as_py() == made.problems[7].flatten().tolist()
-    assert list(table["order"][7].as_py()) == made.order[7].tolist() and table["length"][7].as_py() == float(made.length[7])
+    assert list(table["order"][7].as_py()) == made.order[7].tolist() and table["length"][7].as_py() == float(
+        made.length[7]
+    )
 
 
 def test_difficulties_grade_a_curriculum(tmp_path):
@@ -121,9 +125,13 @@ def test_a_damaged_shard_is_found_and_made_again(tmp_path):
     (tmp_path / "d" / name).write_bytes(b"not a shard")
     with pytest.raises(ValueError, match="no shard of tours"):
         load(tmp_path / "d", verify=False)[200]
-    other = {"number": torch.arange(150), "problems": torch.zeros(150, 7), "order": torch.zeros(150, 9, dtype=torch.uint8)}
+    other = {
+        "number": torch.arange(150),
+        "problems": torch.zeros(150, 7),
+        "order": torch.zeros(150, 9, dtype=torch.uint8),
+    }
     shards.write_shard("parquet", other, tmp_path / "d" / name)
-    with pytest.raises(ValueError, match="no shard of tours .problems of 7 numbers"):
+    with pytest.raises(ValueError, match=r"no shard of tours .problems of 7 numbers"):
         load(tmp_path / "d", verify=False)[200]
 
 
@@ -136,8 +144,12 @@ def test_folders_in_use_or_made_otherwise_are_refused(tmp_path):
     with pytest.raises(ValueError, match="one of them"):
         generate_dataset(config, tmp_path / "d", resume=True, overwrite=True)
     for name, value in (("seed", 4), ("method", "branch_and_bound"), ("options", {"clusters": 2})):
-        other = TourDatasetConfig(**{**SMALL, "distribution": "clustered" if name == "options" else "uniform", name: value})
-        with pytest.raises(ValueError, match=rf"\w+: got .*{'clustered' if name == 'options' else value}.*was made with"):
+        other = TourDatasetConfig(
+            **{**SMALL, "distribution": "clustered" if name == "options" else "uniform", name: value}
+        )
+        with pytest.raises(
+            ValueError, match=rf"\w+: got .*{'clustered' if name == 'options' else value}.*was made with"
+        ):
             generate_dataset(other, tmp_path / "d", resume=True)
     assert contents(tmp_path / "d") == before
     generate_dataset(TourDatasetConfig(**{**SMALL, "seed": 4}), tmp_path / "d", overwrite=True)
@@ -185,3 +197,8 @@ def test_the_command_says_what_it_made_and_lists_distributions(tmp_path, capsys)
     main(["list", "tours"])
     out = capsys.readouterr().out
     assert all(f"{name}: " in out for name in tsp.distributions())
+
+
+def test_the_example_runs():
+    path = Path(__file__).parents[2] / "examples" / "tours.py"
+    assert runpy.run_path(str(path))["main"](count=200, n=10, steps=20) > 0.05

@@ -1,6 +1,7 @@
 """Tour problems are what their distribution says, to the bit of a plain rewriting and in law; greedy-hard ones are hard."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -37,7 +38,9 @@ def test_problems_are_those_of_the_rules_in_plain_python(plain_data, name, optio
         made = tsp.generate(1, n, name, seed=2**40 + 7, first=number, **given)[0]
         rule = getattr(plain_data, name)(n, plain_data.Words(2**40 + 7, number, plain_data.LAYOUT), **given)
         # libm's last bits may put a point into the next cell of 2^-23
-        assert np.abs(made.numpy() - np.array(rule)).max() <= (2**-23 if name in ("clustered", "explosion", "ring") else 0)
+        assert np.abs(made.numpy() - np.array(rule)).max() <= (
+            2**-23 if name in ("clustered", "explosion", "ring") else 0
+        )
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, "greedy_hard"])
@@ -47,6 +50,13 @@ def test_a_problem_depends_on_seed_and_number_alone(name):
     assert torch.equal(whole, torch.cat(parts))
     assert len(whole.flatten(1).unique(dim=0)) == 60
     assert not torch.equal(whole, tsp.generate(60, 8, name, seed=6))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_problem_is_the_same_on_every_device(name, device):
+    made = tsp.generate(300, 17, name, seed=8, first=2**33, device=device, **OPTIONS[name])
+    assert made.device.type == device.type
+    assert torch.equal(made.cpu(), tsp.generate(300, 17, name, seed=8, first=2**33, **OPTIONS[name]))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -95,7 +105,9 @@ def test_an_explosion_leaves_a_hole():
 
     exploded = holes("explosion", least_radius=0.25, most_radius=0.25, push=0.0)
     assert exploded.max() < 0.25 + 1e-6  # the rim
-    assert 0.13 < (exploded > 0.24).double().mean() < 0.26  # about the share of centres near the middle: 0.4², and edges
+    assert (
+        0.13 < (exploded > 0.24).double().mean() < 0.26
+    )  # about the share of centres near the middle: 0.4², and edges
     assert holes("uniform").max() < 0.2  # a planted defect: no explosion
 
 
@@ -145,6 +157,23 @@ def test_greedy_hard_is_the_first_hard_draw_of_its_own_stream(plain_data, n, opt
         assert float(made.length[i]) == pytest.approx(best, abs=1e-5)
         assert float(made.gap[i]) == pytest.approx(gap, abs=1e-5)
         assert float(made.two_opt_gap[i]) == pytest.approx(after, abs=1e-5)
+
+
+def test_any_draw_is_hard_enough_for_no_gap():
+    made = tsp.labelled(500, 6, "greedy_hard", gap=0.0)
+    assert (made.trials == 1).all() and (
+        made.gap == 0
+    ).double().mean() > 0.5  # the same tour has the same length to the bit
+    base = tsp.generate(500, 6)
+    assert not torch.isin(made.problems.flatten(), base.flatten()).any()  # a stream of its own
+
+
+def test_portions_of_greedy_hard_do_not_matter(monkeypatch):
+    whole = tsp.labelled(50, 9, "greedy_hard", gap=0.05)
+    monkeypatch.setattr(tsp.generation, "AT_ONCE", 130)
+    monkeypatch.setattr(tsp.generation, "DRAWS_A_CALL", 9**3 * 5)
+    parts = tsp.labelled(50, 9, "greedy_hard", gap=0.05)
+    assert all(torch.equal(getattr(whole, f.name), getattr(parts, f.name)) for f in fields(whole))
 
 
 def test_greedy_hard_of_twenty_cities_is_hard(plain_data):
@@ -216,7 +245,12 @@ def test_a_tour_has_one_canonical_order():
     ways = torch.cat([torch.roll(o, k, 1) for o in (order, order.flip(1)) for k in range(5)])
     assert (tsp.canonical(ways) == torch.tensor([0, 1, 3, 4, 2])).all()
     assert tsp.canonical([2, 0, 1]).tolist() == [0, 1, 2] and tsp.canonical(order.to(torch.uint8)).dtype == torch.uint8
-    for bad, error in (([0, 1, 1], ValueError), ([1, 2, 3], ValueError), ([0.0, 1.0], TypeError), ([[[0]]], ValueError)):
+    for bad, error in (
+        ([0, 1, 1], ValueError),
+        ([1, 2, 3], ValueError),
+        ([0.0, 1.0], TypeError),
+        ([[[0]]], ValueError),
+    ):
         with pytest.raises(error, match="order"):
             tsp.canonical(bad)
 
@@ -251,7 +285,12 @@ def test_what_cannot_be_drawn_is_refused_by_name(arguments, error, message):
 
 def test_what_cannot_be_augmented_is_refused():
     points = tsp.generate(2, 5)
-    for given, error in ((points.long(), TypeError), (points[0], ValueError), (2 * points, ValueError), ([[0.5]], TypeError)):
+    for given, error in (
+        (points.long(), TypeError),
+        (points[0], ValueError),
+        (2 * points, ValueError),
+        ([[0.5]], TypeError),
+    ):
         with pytest.raises(error, match="points"):
             tsp.augment(given)
     for which in (torch.tensor([0]), torch.tensor([0, 8])):
