@@ -48,7 +48,7 @@ Loops<W> loops_for(InstructionSet);
 
 #if MESA_X86
 #define MESA_WORLD_LOOPS(World)                                                 \
-  MESA_LOOPS(World, _baseline, MESA_BASELINE)                        \
+  MESA_LOOPS(World, _baseline, MESA_BASELINE)                                   \
   MESA_LOOPS(World, _avx2, MESA_AVX2)                                           \
   MESA_LOOPS(World, _avx512, MESA_AVX512)                                       \
   template <>                                                                   \

@@ -7,9 +7,9 @@
 namespace mesa {
 namespace {
 
-#define MESA_TOUR_RANGE(Job, suffix, target)                                                       \
-  target void range##suffix(const Job& job, int64_t begin, int64_t end, Scratch scratch) {       \
-    for (int64_t i = begin; i < end; ++i) job.one(OneLane{}, i, scratch);                          \
+#define MESA_TOUR_RANGE(Job, suffix, target)                                               \
+  target void range##suffix(const Job& job, int64_t begin, int64_t end, Scratch scratch) { \
+    for (int64_t i = begin; i < end; ++i) job.one(OneLane{}, i, scratch);                  \
   }
 #define MESA_TOUR_BASELINE(Job) MESA_TOUR_RANGE(Job, _baseline, MESA_BASELINE)
 MESA_TOUR_JOBS(MESA_TOUR_BASELINE)

@@ -101,9 +101,8 @@ void bind_tours(py::module_& m) {
         return run_stoppable(job, count, machine, seconds);
       },
       py::kw_only(), py::arg("points"), py::arg("given"), py::arg("n"), py::arg("metric"), py::arg("method"),
-      py::arg("node_limit"), py::arg("seconds"), py::arg("seed"), py::arg("count"), py::arg("found"),
-      py::arg("trace"), py::arg("events"), py::arg("machine"),
-      "Fills the arrays of found; true: the time was up first.");
+      py::arg("node_limit"), py::arg("seconds"), py::arg("seed"), py::arg("count"), py::arg("found"), py::arg("trace"),
+      py::arg("events"), py::arg("machine"), "Fills the arrays of found; true: the time was up first.");
 }
 
 }  // namespace mesa

@@ -1,7 +1,7 @@
-// Optimal tours by depth-first branch and bound on minimum 1-trees (Held and Karp 1971; Volgenant and Jonker 1982), with
-// the filtering of Benchimol et al. 2012: connections whose marginal cost is too high go, those whose replacement cost is
-// too high must stay, degrees and subtours propagate. Bounds are exact whole numbers; a branch is closed only when no
-// tour in it is shorter, in fine units, than the best one known. One instance a group of lanes.
+// Optimal tours by depth-first branch and bound on minimum 1-trees (Held and Karp 1971; Volgenant and Jonker 1982),
+// with the filtering of Benchimol et al. 2012: connections whose marginal cost is too high go, those whose replacement
+// cost is too high must stay, degrees and subtours propagate. Bounds are exact whole numbers; a branch is closed only
+// when no tour in it is shorter, in fine units, than the best one known. One instance a group of lanes.
 #pragma once
 #include "local_search.h"
 #include "one_tree.h"
@@ -51,16 +51,21 @@ class BranchAndBound {
     const int32_t stride = Distances::stride_of(n), cells = n * stride;
     return Scratch::bytes_for<uint32_t>(cells) + Scratch::bytes_for<uint16_t>(cells) + 2 * OneTree::bytes(n) +
            5 * Scratch::bytes_for<int32_t>(stride) + Scratch::bytes_for<int32_t>(int64_t{n} * n) +
-           Scratch::bytes_for<uint8_t>(4 * n) + Scratch::bytes_for<uint8_t>(cells) + 4 * Scratch::bytes_for<uint8_t>(n) +
-           Scratch::bytes_for<Mark>(trail_capacity(n)) + Scratch::bytes_for<Frame>(max_depth(n)) +
-           Scratch::bytes_for<int32_t>(int64_t{kept_levels(n)} * stride) + Scratch::bytes_for<State>(1) +
-           Scratch::bytes_for<uint16_t>(kLogged * n);
+           Scratch::bytes_for<uint8_t>(4 * n) + Scratch::bytes_for<uint8_t>(cells) +
+           4 * Scratch::bytes_for<uint8_t>(n) + Scratch::bytes_for<Mark>(trail_capacity(n)) +
+           Scratch::bytes_for<Frame>(max_depth(n)) + Scratch::bytes_for<int32_t>(int64_t{kept_levels(n)} * stride) +
+           Scratch::bytes_for<State>(1) + Scratch::bytes_for<uint16_t>(kLogged * n);
   }
 
   // stop: set from outside to end early, as the node limit does; null: never.
   MESA_HD BranchAndBound(const Distances& distances, const SearchEffort& search_effort, const uint8_t* stop_flag,
                          const Trace& recorded, Scratch& scratch)
-      : d(distances), effort(search_effort), n(distances.n), stride(distances.stride), stop(stop_flag), record(recorded) {
+      : d(distances),
+        effort(search_effort),
+        n(distances.n),
+        stride(distances.stride),
+        stop(stop_flag),
+        record(recorded) {
     r = {n, stride, scratch.take<uint32_t>(int64_t{n} * stride), nullptr, nullptr};
     used = scratch.take<uint16_t>(int64_t{n} * stride);
     tree = OneTree::in(n, scratch);
@@ -118,14 +123,17 @@ class BranchAndBound {
   MESA_HD void note(TraceKind kind, int32_t depth, int32_t a, int32_t b, int64_t value) const {
     if (record.events == nullptr) return;
     const int64_t at = (*record.count)++;
-    if (at < record.capacity) record.events[at] = {static_cast<int32_t>(kind), depth, a, b, scaled(static_cast<double>(value), -d.fine_exponent)};
+    if (at < record.capacity)
+      record.events[at] = {static_cast<int32_t>(kind), depth, a, b,
+                           scaled(static_cast<double>(value), -d.fine_exponent)};
   }
   MESA_HD int64_t fine_from(int64_t coarse) const {
     if (d.coarse_shift <= 0) return coarse * (int64_t{1} << -d.coarse_shift);
     const int64_t unit = int64_t{1} << d.coarse_shift;
     return coarse <= 0 ? 0 : (coarse + unit - 1) / unit;
   }
-  // After a search the node limit ended: the root as it was filtered. What is not listed, or excluded, is in no shorter tour.
+  // After a search the node limit ended: the root as it was filtered. What is not listed, or excluded, is in no shorter
+  // tour.
   template <class F>
   MESA_HD void for_each_left(const F& f) const {
     for (int32_t a = 0; a < n; ++a) {
@@ -143,11 +151,12 @@ class BranchAndBound {
   MESA_HD void offer(const uint8_t* order) {
     if (d.fine_length(order) < s->best_length) shorter(order);
   }
-  // Looks, within `nodes` nodes, for a shorter tour under the root's restrictions and more: pairs (a << 8 | b) that must
-  // be out, and in. depth: of that place, for the trace. True: the best tour is now at least as short as any of those.
+  // Looks, within `nodes` nodes, for a shorter tour under the root's restrictions and more: pairs (a << 8 | b) that
+  // must be out, and in. depth: of that place, for the trace. True: the best tour is now at least as short as any of
+  // those.
   template <class Lanes>
-  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins, int64_t nodes,
-                     int32_t depth) {
+  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins,
+                     int64_t nodes, int32_t depth) {
     const int32_t mark = s->trail;
     const bool possible = lanes.once([&] {
       s->node_limit = s->nodes + nodes;
@@ -173,7 +182,7 @@ class BranchAndBound {
  private:
   static constexpr int32_t kLogged = 32;  // 1-trees remembered for choosing what to branch on
 
-  struct Mark {  // one thing to undo
+  struct Mark {         // one thing to undo
     uint32_t distance;  // what an excluded connection had; 0: one that was forced
     uint8_t a, b, end_a, end_b;
   };
@@ -192,7 +201,8 @@ class BranchAndBound {
   };
 
   MESA_HD static int32_t trail_capacity(int32_t n) { return n * (n - 1) / 2 + 2 * n; }
-  // A level fixes a connection, of which there are n (n - 1) / 2; below kept_levels(n) multipliers are kept a level each.
+  // A level fixes a connection, of which there are n (n - 1) / 2; below kept_levels(n) multipliers are kept a level
+  // each.
   MESA_HD static int32_t max_depth(int32_t n) { return n * (n - 1) / 2 + 1; }
   MESA_HD static int32_t kept_levels(int32_t n) { return 4 * n; }
 
@@ -205,10 +215,10 @@ class BranchAndBound {
   uint16_t* used;  // [n, stride]: how many of the logged 1-trees use a connection
   OneTree tree, best_tree;
   int32_t *pi, *best_pi, *direction, *start_pi, *root_pi;  // [stride]
-  int32_t* bottleneck;                           // [n, n]: by rank of arrival in the tree
-  uint8_t* other_end;                            // of the forced path a city ends
-  uint8_t *neighbour, *neighbours;               // [n, stride], [n]: connections left by the root's filtering
-  uint8_t* allowed;                              // [n]: of these, not excluded
+  int32_t* bottleneck;                                     // [n, n]: by rank of arrival in the tree
+  uint8_t* other_end;                                      // of the forced path a city ends
+  uint8_t *neighbour, *neighbours;                         // [n, stride], [n]: connections left by the root's filtering
+  uint8_t* allowed;                                        // [n]: of these, not excluded
   uint8_t *rank, *tour;
   Mark* trail;
   Frame* frames;
@@ -306,7 +316,8 @@ class BranchAndBound {
     }
   }
 
-  // The bound of the minimum 1-tree in fine units under the multipliers as they are: Prim's algorithm once more, slowly.
+  // The bound of the minimum 1-tree in fine units under the multipliers as they are: Prim's algorithm once more,
+  // slowly.
   MESA_HD int64_t fine_bound() const {
     const int32_t shift = d.coarse_shift < 0 ? -d.coarse_shift : 0;
     int64_t key[kMaxCities];
@@ -365,8 +376,9 @@ class BranchAndBound {
     return total;
   }
 
-  // Subgradient ascent from the multipliers as they are, to the best ones met, with their tree in best_tree (Polyak 1969's
-  // step, damped as by Volgenant and Jonker 1982). `damping` in 1/256. True: no tour left here is shorter than the best.
+  // Subgradient ascent from the multipliers as they are, to the best ones met, with their tree in best_tree (Polyak
+  // 1969's step, damped as by Volgenant and Jonker 1982). `damping` in 1/256. True: no tour left here is shorter than
+  // the best.
   template <class Lanes>
   MESA_HD bool ascend(const Lanes& lanes, int32_t iterations, int32_t damping, bool logs) {
     int64_t best = -(int64_t{1} << 60);
@@ -439,7 +451,8 @@ class BranchAndBound {
 
   // ---- filtering by the tree of the last ascent
 
-  // bottleneck[i, j]: the heaviest connection that is not forced on the tree's way between its i-th and j-th city, j < i.
+  // bottleneck[i, j]: the heaviest connection that is not forced on the tree's way between its i-th and j-th city, j <
+  // i.
   template <class Lanes>
   MESA_HD void find_bottlenecks(const Lanes& lanes) {
     const int32_t none = -(1 << 30);
@@ -555,9 +568,8 @@ class BranchAndBound {
     return false;
   }
 
-  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left (were every connection settled, the one
-  // tour there is would have been met), 1: branch, 2: one way is closed and
-  // the other taken, look again.
+  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left (were every connection settled, the
+  // one tour there is would have been met), 1: branch, 2: one way is closed and the other taken, look again.
   template <class Lanes>
   MESA_HD int32_t choose(const Lanes& lanes) {
     uint16_t candidates[8];
@@ -602,7 +614,9 @@ class BranchAndBound {
     }
     return 1;
   }
-  MESA_HD bool take(int32_t a, int32_t b, int32_t side) { return (side == 0 ? exclude(a, b) : force(a, b)) && propagate(); }
+  MESA_HD bool take(int32_t a, int32_t b, int32_t side) {
+    return (side == 0 ? exclude(a, b) : force(a, b)) && propagate();
+  }
 
   // Connections the logged 1-trees use about half the time, the most divided first; at least one.
   MESA_HD int32_t most_divided(uint16_t* candidates, int32_t wanted) {
@@ -661,7 +675,8 @@ class BranchAndBound {
     return 0;
   }
 
-  // Searches below the node as it stands, which has to be branched on, and comes back to it. True: nothing better is left.
+  // Searches below the node as it stands, which has to be branched on, and comes back to it. True: nothing better is
+  // left.
   template <class Lanes>
   MESA_HD bool descend(const Lanes& lanes) {
     const int32_t mark = s->trail;

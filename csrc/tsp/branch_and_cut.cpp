@@ -9,14 +9,18 @@
 namespace mesa {
 namespace {
 
-size_t u(int32_t i) { return static_cast<size_t>(i); }
+size_t u(int32_t i) {
+  return static_cast<size_t>(i);
+}
 
 constexpr int32_t kCutsARound = 40, kRounds = 60, kCandidates = 8;
 constexpr int32_t kMoreBits = 16;
 constexpr double kMostPrice = 36028797018963968.0;  // 2^55, far above any true one: sums of them stay in 128 bits
 
 // A price, or 0 for what a program in trouble may say; any price is a valid one.
-double believable(double price) { return std::fabs(price) < kMostPrice ? price : 0.0; }
+double believable(double price) {
+  return std::fabs(price) < kMostPrice ? price : 0.0;
+}
 
 // The nearest number of 62 bits: bounds and reduced costs beyond it say the same.
 int64_t narrowed(__int128 x) {
@@ -28,7 +32,12 @@ constexpr int64_t kProbePivots = 25, kPivots = 20000, kCloseNodes = 100;
 class Search {
  public:
   Search(const Distances& d, BranchAndBound& one_trees, int64_t node_limit, const uint8_t* stop, SearchCounts& counts)
-      : d_(d), one_trees_(one_trees), node_limit_(node_limit), stop_(stop), counts_(counts), n_(d.n),
+      : d_(d),
+        one_trees_(one_trees),
+        node_limit_(node_limit),
+        stop_(stop),
+        counts_(counts),
+        n_(d.n),
         shift_(d.coarse_shift < 0 ? -d.coarse_shift : 0) {
     std::vector<int32_t> forced;
     one_trees.for_each_left([&](int32_t a, int32_t b, bool in) {
@@ -100,8 +109,8 @@ class Search {
     }
     return narrowed(sum);
   }
-  // Whether the prices, once refined to a 2^-kMoreBits of a unit, prove that no tour is shorter than the best. Where the
-  // program's optimum is the best tour itself, the plain bound is below it by rounding errors and these are not.
+  // Whether the prices, once refined to a 2^-kMoreBits of a unit, prove that no tour is shorter than the best. Where
+  // the program's optimum is the best tour itself, the plain bound is below it by rounding errors and these are not.
   bool closes_refined() const {
     using Wide = __int128;
     const std::vector<int32_t>& basis = program_.basis();
@@ -128,7 +137,8 @@ class Search {
         left[p] = static_cast<double>(basis[p] < columns ? reduced[u(basis[p])] : -price[u(basis[p] - columns)]);
       }
       const std::vector<double> more = program_.prices_for(left);
-      for (size_t i = 0; i < price.size(); ++i) price[i] += static_cast<Wide>(std::fabs(more[i]) < 1e30 ? std::nearbyint(more[i]) : 0.0);
+      for (size_t i = 0; i < price.size(); ++i)
+        price[i] += static_cast<Wide>(std::fabs(more[i]) < 1e30 ? std::nearbyint(more[i]) : 0.0);
       reduce();
     }
     Wide bound = 0;
@@ -252,7 +262,7 @@ class Search {
     const int64_t budget = std::min<int64_t>(kCloseNodes, node_limit_ - nodes_), before = one_trees_.count_nodes();
     if (budget <= 0) return false;
     const bool closed = one_trees_.close(OneLane{}, out.data(), static_cast<int32_t>(out.size()), in.data(),
-                            static_cast<int32_t>(in.size()), budget, depth);
+                                         static_cast<int32_t>(in.size()), budget, depth);
     nodes_ += one_trees_.count_nodes() - before;
     return closed;
   }
@@ -276,7 +286,8 @@ class Search {
     const std::vector<double> x = program_.primal();
     std::vector<std::pair<double, int32_t>> divided;
     for (size_t e = 0; e < x.size(); ++e) {
-      if (state_[e] == kFree && x[e] > 1e-6 && x[e] < 1.0 - 1e-6) divided.push_back({std::fabs(x[e] - 0.5), static_cast<int32_t>(e)});
+      if (state_[e] == kFree && x[e] > 1e-6 && x[e] < 1.0 - 1e-6)
+        divided.push_back({std::fabs(x[e] - 0.5), static_cast<int32_t>(e)});
     }
     const auto free = std::count(state_.begin(), state_.end(), kFree);
     if (divided.empty() || threshold() - bound < little || free < n_ / 2) {
@@ -303,7 +314,8 @@ class Search {
         for (const State side : {kOut, kIn}) {
           program_.set_bounds(e, side == kIn ? 1.0 : 0.0, side == kIn ? 1.0 : 0.0);
           const LinearProgram::Status status = program_.solve(kProbePivots);
-          gain[side == kIn] = status == LinearProgram::Status::kInfeasible ? 1e18 : std::max(0.0, program_.objective() - here);
+          gain[side == kIn] =
+              status == LinearProgram::Status::kInfeasible ? 1e18 : std::max(0.0, program_.objective() - here);
           counts_.pivots += program_.iterations() - kept.iterations();
           program_ = kept;
         }
@@ -352,7 +364,8 @@ int64_t branch_and_cut(const Distances& d, BranchAndBound& one_trees, int64_t no
   counts.nodes += one_trees.count_nodes() - before;
   for (int32_t i = 0; i < d.n; ++i) best[i] = one_trees.best_tour()[i];
   if (closed) return one_trees.best_length();
-  const int64_t bound = std::max(one_trees.root_bound() * (int64_t{1} << (d.coarse_shift < 0 ? -d.coarse_shift : 0)), search.root_bound());
+  const int64_t bound = std::max(one_trees.root_bound() * (int64_t{1} << (d.coarse_shift < 0 ? -d.coarse_shift : 0)),
+                                 search.root_bound());
   return d.coarse_shift <= 0 ? bound : (bound + (int64_t{1} << d.coarse_shift) - 1) >> d.coarse_shift;
 }
 

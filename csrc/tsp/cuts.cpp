@@ -12,7 +12,9 @@ constexpr double kOne = 1.0 - 1e-7, kZero = 1e-7;  // a variable at a bound
 constexpr double kViolated = 1e-4, kTight = 1e-7;
 constexpr int32_t kMostCoefficient = 6;
 
-size_t u(int32_t i) { return static_cast<size_t>(i); }
+size_t u(int32_t i) {
+  return static_cast<size_t>(i);
+}
 
 double activity(const LinearRow& row, const std::vector<double>& x) {
   double sum = 0.0;
@@ -99,7 +101,8 @@ bool Separator::add_subtours_of_components(std::vector<Cut>& cuts, const std::ve
 }
 
 // Every cut of a phase below 2 is a violated subtour row; those at 2 are sets a tour enters and leaves once, as x does.
-void Separator::add_minimum_cuts(std::vector<Cut>& cuts, const std::vector<double>& x, std::vector<LinearRow>& tight) const {
+void Separator::add_minimum_cuts(std::vector<Cut>& cuts, const std::vector<double>& x,
+                                 std::vector<LinearRow>& tight) const {
   std::vector<int32_t> of;
   int32_t nodes = 0;
   components(x, kOne, of, nodes);
@@ -147,11 +150,13 @@ void Separator::add_minimum_cuts(std::vector<Cut>& cuts, const std::vector<doubl
   }
 }
 
-// Handles are components of the connections strictly between, or above a threshold; teeth the connections at 1 that leave.
+// Handles are components of the connections strictly between, or above a threshold; teeth the connections at 1 that
+// leave.
 void Separator::add_blossoms(std::vector<Cut>& cuts, const std::vector<double>& x) const {
   for (const double above : {kZero, 0.1, 0.2, 0.3, 0.4}) {
     std::vector<double> between(x);
-    for (double& value : between) value = value > above && value < kOne - (above > kZero ? above / 2 : 0.0) ? value : 0.0;
+    for (double& value : between)
+      value = value > above && value < kOne - (above > kZero ? above / 2 : 0.0) ? value : 0.0;
     std::vector<int32_t> of;
     int32_t count = 0;
     components(between, kZero, of, count);
@@ -206,9 +211,9 @@ void Separator::add_blossoms(std::vector<Cut>& cuts, const std::vector<double>& 
   }
 }
 
-// Which tight rows, added up and halved, have whole coefficients on the fractional variables and half a unit too much on
-// the right: the left kernel, modulo 2, of their coefficients, with the right side as one more column. Variables at a
-// bound are rounded by that bound, which is tight as well.
+// Which tight rows, added up and halved, have whole coefficients on the fractional variables and half a unit too much
+// on the right: the left kernel, modulo 2, of their coefficients, with the right side as one more column. Variables at
+// a bound are rounded by that bound, which is tight as well.
 void Separator::add_half_cuts(std::vector<Cut>& cuts, const std::vector<double>& x, const LinearProgram& program,
                               const std::vector<LinearRow>& tight) {
   std::vector<int32_t> index(connections_.size(), -1);

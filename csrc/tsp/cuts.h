@@ -1,7 +1,8 @@
-// Inequalities every tour obeys and a fractional point does not: subtour elimination (connected components; minimum cuts by
-// Stoer and Wagner 1997 after joining connections at 1, Padberg and Rinaldi 1990), blossoms (odd components, Groetschel
-// and Holland 1987), and maximally violated {0, 1/2}-cuts of tight rows, found by elimination modulo 2 (Caprara,
-// Fischetti and Letchford 2000), among them combs of every kind. Each is a row of whole coefficients, valid for all tours.
+// Inequalities every tour obeys and a fractional point does not: subtour elimination (connected components; minimum
+// cuts by Stoer and Wagner 1997 after joining connections at 1, Padberg and Rinaldi 1990), blossoms (odd components,
+// Groetschel and Holland 1987), and maximally violated {0, 1/2}-cuts of tight rows, found by elimination modulo 2
+// (Caprara, Fischetti and Letchford 2000), among them combs of every kind. Each is a row of whole coefficients, valid
+// for all tours.
 #pragma once
 #include <cstdint>
 #include <vector>

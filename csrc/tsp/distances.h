@@ -8,13 +8,16 @@
 namespace mesa {
 
 constexpr int32_t kMaxCities = 256;
-constexpr int32_t kFineBits = 49;    // the longest distance is below 2^49 fine units: 16 of them add up exactly in a double
+constexpr int32_t kFineBits =
+    49;  // the longest distance is below 2^49 fine units: 16 of them add up exactly in a double
 constexpr int32_t kCoarseBits = 20;  // and below 2^20 coarse ones
 
 // How a distance follows from two points: as it is, or as TSPLIB rounds it (EUC_2D, CEIL_2D, ATT).
 enum class Metric : int32_t { kEuclidean = 0, kRounded = 1, kCeiling = 2, kPseudo = 3 };
 
-MESA_HD double power_of_two(int32_t exponent) { return double_of(static_cast<uint64_t>(exponent + 1023) << 52); }
+MESA_HD double power_of_two(int32_t exponent) {
+  return double_of(static_cast<uint64_t>(exponent + 1023) << 52);
+}
 
 // x 2^exponent, exact (but for the subnormal) over the whole range of doubles.
 MESA_HD double scaled(double x, int32_t exponent) {
@@ -23,7 +26,9 @@ MESA_HD double scaled(double x, int32_t exponent) {
 }
 
 // The exponent e with x < 2^e; x >= 0.
-MESA_HD int32_t exponent_above(double x) { return static_cast<int32_t>(bits_of(x) >> 52) - 1022; }
+MESA_HD int32_t exponent_above(double x) {
+  return static_cast<int32_t>(bits_of(x) >> 52) - 1022;
+}
 
 // Distances of one instance, as [n, stride] rows; a whole row may be read as vectors of 16.
 struct Distances {

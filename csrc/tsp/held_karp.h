@@ -31,13 +31,15 @@ struct HeldKarp {
   double* behind;  // [2^others, kWidth]: behind[S][j] = shortest way from the last city through all of S to j, not in S
 
   MESA_HD static int64_t bytes(int32_t n) {
-    return Scratch::bytes_for<double>(int64_t{n} * kWidth) + Scratch::bytes_for<double>((int64_t{1} << (n - 1)) * kWidth);
+    return Scratch::bytes_for<double>(int64_t{n} * kWidth) +
+           Scratch::bytes_for<double>((int64_t{1} << (n - 1)) * kWidth);
   }
   MESA_HD HeldKarp(const Distances& d, Scratch& scratch) : others(d.n - 1) {
     from = scratch.take<double>(int64_t{d.n} * kWidth);
     behind = scratch.take<double>((int64_t{1} << others) * kWidth);
     for (int32_t i = 0; i < d.n; ++i) {
-      for (int32_t j = 0; j < kWidth; ++j) from[i * kWidth + j] = j < others ? static_cast<double>(d.fine_of(i, j)) : 0.0;
+      for (int32_t j = 0; j < kWidth; ++j)
+        from[i * kWidth + j] = j < others ? static_cast<double>(d.fine_of(i, j)) : 0.0;
     }
   }
 

@@ -26,11 +26,7 @@ struct TourArrays {
                      const SearchCounts& counts, TourMethod how) const {
     lanes.once([&] {
       int32_t* to = order + i * d.n;
-      int32_t start = 0;
-      while (tour[start] != 0) ++start;
-      const int32_t n = d.n;
-      const bool forwards = tour[(start + 1) % n] < tour[(start + n - 1) % n];
-      for (int32_t k = 0; k < n; ++k) to[k] = tour[forwards ? (start + k) % n : (start + n - k) % n];
+      write_canonical(d.n, tour, to);
       const int64_t fine = d.fine_length(to);
       length[i] = d.length(to);
       optimal[i] = bound >= fine;
@@ -51,8 +47,8 @@ struct SolveTours {
   int64_t node_limit;
   uint64_t seed;
   const uint8_t* stop;  // set from outside to end early: what is left is not proved; null: never
-  Trace trace;                   // of problem 0, for a batch of one; events null: none
-  BranchAndCut beyond;           // what goes on where branch and bound gives up; null: nothing
+  Trace trace;          // of problem 0, for a batch of one; events null: none
+  BranchAndCut beyond;  // what goes on where branch and bound gives up; null: nothing
 
   MESA_HD TourMethod route() const {
     if (method != TourMethod::kAuto) return method;

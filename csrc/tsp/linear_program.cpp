@@ -1,5 +1,5 @@
-// The dual simplex method (Lemke 1954) with steepest edge prices (Forrest and Goldfarb 1992, exact here, for the rows of
-// the inverse are at hand) and the bound flipping ratio test (Fourer 1994; Maros 2003).
+// The dual simplex method (Lemke 1954) with steepest edge prices (Forrest and Goldfarb 1992, exact here, for the rows
+// of the inverse are at hand) and the bound flipping ratio test (Fourer 1994; Maros 2003).
 #include "linear_program.h"
 
 #include <algorithm>
@@ -18,17 +18,17 @@ constexpr int32_t kRefactorAfter = 400;  // pivots
 constexpr int32_t kStalled = 40;         // pivots that do not move the objective
 
 // to -= factor * from; the squared length of the result. Eight sums, so that every instruction set adds in one order.
-#define MESA_SUBTRACT(suffix, target)                                                             \
-  target double subtract##suffix(double* to, const double* from, double factor, size_t count) {   \
-    double sum[8] = {};                                                                           \
-    for (size_t i = 0; i < count; i += 8) {                                                       \
-      for (size_t k = 0; k < 8; ++k) {                                                            \
-        const double x = to[i + k] - factor * from[i + k];                                        \
-        to[i + k] = x;                                                                            \
-        sum[k] += x * x;                                                                          \
-      }                                                                                           \
-    }                                                                                             \
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));     \
+#define MESA_SUBTRACT(suffix, target)                                                           \
+  target double subtract##suffix(double* to, const double* from, double factor, size_t count) { \
+    double sum[8] = {};                                                                         \
+    for (size_t i = 0; i < count; i += 8) {                                                     \
+      for (size_t k = 0; k < 8; ++k) {                                                          \
+        const double x = to[i + k] - factor * from[i + k];                                      \
+        to[i + k] = x;                                                                          \
+        sum[k] += x * x;                                                                        \
+      }                                                                                         \
+    }                                                                                           \
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));   \
   }
 MESA_SUBTRACT(_baseline, MESA_BASELINE)
 #if MESA_X86
@@ -45,17 +45,28 @@ Subtract subtract_for(InstructionSet set) {
   return subtract_baseline;
 }
 
-size_t u(int32_t i) { return static_cast<size_t>(i); }
+size_t u(int32_t i) {
+  return static_cast<size_t>(i);
+}
 
 }  // namespace
 
 LinearProgram::LinearProgram(const std::vector<double>& cost)
-    : columns_(static_cast<int32_t>(cost.size())), cost_(cost), low_(cost.size(), 0.0), high_(cost.size(), 1.0), priced_(cost),
-      by_column_(cost.size()), position_(cost.size(), -1), at_upper_(cost.size()), reduced_(cost) {
+    : columns_(static_cast<int32_t>(cost.size())),
+      cost_(cost),
+      low_(cost.size(), 0.0),
+      high_(cost.size(), 1.0),
+      priced_(cost),
+      by_column_(cost.size()),
+      position_(cost.size(), -1),
+      at_upper_(cost.size()),
+      reduced_(cost) {
   for (int32_t j = 0; j < columns_; ++j) place_nonbasic(j);
 }
 
-double LinearProgram::lower_of(int32_t v) const { return v < columns_ ? low_[u(v)] : 0.0; }
+double LinearProgram::lower_of(int32_t v) const {
+  return v < columns_ ? low_[u(v)] : 0.0;
+}
 double LinearProgram::upper_of(int32_t v) const {
   if (v < columns_) return high_[u(v)];
   return rows_[u(v - columns_)].equality ? 0.0 : kInfinity;
@@ -65,13 +76,17 @@ double LinearProgram::value(int32_t v) const {
   return at_upper_[u(v)] ? upper_of(v) : lower_of(v);
 }
 // A nonbasic variable stands where its reduced cost wants it.
-void LinearProgram::place_nonbasic(int32_t v) { at_upper_[u(v)] = reduced_[u(v)] < 0.0 && upper_of(v) < kInfinity; }
+void LinearProgram::place_nonbasic(int32_t v) {
+  at_upper_[u(v)] = reduced_[u(v)] < 0.0 && upper_of(v) < kInfinity;
+}
 
 void LinearProgram::reserve(int32_t rows) {
   if (u(rows) <= stride_) return;
   const size_t stride = (u(rows) + u(rows) / 2 + 64) / 8 * 8;
   std::vector<double> grown(stride * stride, 0.0);
-  for (size_t i = 0; i < basic_.size(); ++i) std::copy_n(inverse_.begin() + static_cast<int64_t>(i * stride_), stride_, grown.begin() + static_cast<int64_t>(i * stride));
+  for (size_t i = 0; i < basic_.size(); ++i)
+    std::copy_n(inverse_.begin() + static_cast<int64_t>(i * stride_), stride_,
+                grown.begin() + static_cast<int64_t>(i * stride));
   inverse_.swap(grown);
   stride_ = stride;
 }
@@ -208,7 +223,8 @@ void LinearProgram::perturb() {
     if (position_[u(j)] >= 0) continue;
     uint64_t h = (u(j) + 1) * 0x9E3779B97F4A7C15ull;
     h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9ull;
-    const double noise = kPerturbation * (1.0 + static_cast<double>(h >> 40) / 16777216.0) * (1.0 + std::fabs(cost_[u(j)]));
+    const double noise =
+        kPerturbation * (1.0 + static_cast<double>(h >> 40) / 16777216.0) * (1.0 + std::fabs(cost_[u(j)]));
     const double change = at_upper_[u(j)] ? -noise : noise;
     priced_[u(j)] += change;
     reduced_[u(j)] += change;
@@ -298,7 +314,8 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
     if (r < 0) {
       if (refreshed) {
         if (cleaned || !restore_costs()) return Status::kOptimal;
-        cleaned = true;  // from here on a perturbed optimum is good enough: x is feasible, and bounds are made from cost_
+        cleaned =
+            true;  // from here on a perturbed optimum is good enough: x is feasible, and bounds are made from cost_
       } else {
         refresh();  // once more, from the inverse itself
       }
@@ -361,10 +378,12 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
     while (!left.empty()) {
       // The smallest ratio; among those within a hair of it, the largest pivot.
       double least = kInfinity;
-      for (const int32_t v : left) least = std::min(least, (std::fabs(reduced_[u(v)]) + kDualTolerance) / std::fabs(pivot_row_[u(v)]));
+      for (const int32_t v : left)
+        least = std::min(least, (std::fabs(reduced_[u(v)]) + kDualTolerance) / std::fabs(pivot_row_[u(v)]));
       int32_t chosen = -1;
       for (const int32_t v : left) {
-        if (ratio(v) <= least && (chosen < 0 || std::fabs(pivot_row_[u(v)]) > std::fabs(pivot_row_[u(chosen)]))) chosen = v;
+        if (ratio(v) <= least && (chosen < 0 || std::fabs(pivot_row_[u(v)]) > std::fabs(pivot_row_[u(chosen)])))
+          chosen = v;
       }
       const double range = upper_of(chosen) - lower_of(chosen);
       const double after = slope - std::fabs(pivot_row_[u(chosen)]) * range;
@@ -390,7 +409,8 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
     }
     column_times_inverse(entering, column_);
     const double pivot = column_[u(r)];
-    if (std::fabs(pivot) < kPivotTolerance || std::fabs(pivot - pivot_row_[u(entering)]) > 1e-6 * (1.0 + std::fabs(pivot))) {
+    if (std::fabs(pivot) < kPivotTolerance ||
+        std::fabs(pivot - pivot_row_[u(entering)]) > 1e-6 * (1.0 + std::fabs(pivot))) {
       if (since_refactor_ == 0) return Status::kFailed;
       if (!refactor()) return Status::kFailed;
       continue;
@@ -458,6 +478,8 @@ std::vector<double> LinearProgram::dual() const {
   for (size_t p = 0; p < costs.size(); ++p) costs[p] = basic_[p] < columns_ ? cost_[u(basic_[p])] : 0.0;
   return prices_for(costs);
 }
-double LinearProgram::slack(int32_t i) const { return value(columns_ + i); }
+double LinearProgram::slack(int32_t i) const {
+  return value(columns_ + i);
+}
 
 }  // namespace mesa

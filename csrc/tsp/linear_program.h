@@ -1,8 +1,8 @@
-// Small linear programs with bounded variables, solved by the dual simplex method with an explicit inverse: minimise c x
-// subject to rows of small whole coefficients (= or <=), 0 <= x <= 1. Every structural variable has two finite bounds, so
-// any basis can be made dual feasible, and rows, bounds and variables come and go without a first phase. For a few
-// hundred rows; not a general solver. Answers are approximate: what is concluded from them is recomputed in whole numbers
-// (branch_and_cut.h).
+// Small linear programs with bounded variables, solved by the dual simplex method with an explicit inverse: minimise c
+// x subject to rows of small whole coefficients (= or <=), 0 <= x <= 1. Every structural variable has two finite
+// bounds, so any basis can be made dual feasible, and rows, bounds and variables come and go without a first phase. For
+// a few hundred rows; not a general solver. Answers are approximate: what is concluded from them is recomputed in whole
+// numbers (branch_and_cut.h).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +50,9 @@ class LinearProgram {
   const std::vector<double>& ray() const { return ray_; }
 
  private:
-  size_t at(int32_t position, int32_t row) const { return static_cast<size_t>(position) * stride_ + static_cast<size_t>(row); }
+  size_t at(int32_t position, int32_t row) const {
+    return static_cast<size_t>(position) * stride_ + static_cast<size_t>(row);
+  }
   double value(int32_t variable) const;
   double upper_of(int32_t variable) const;
   double lower_of(int32_t variable) const;

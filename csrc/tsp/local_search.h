@@ -1,9 +1,10 @@
 // Iterated local search on one tour: Lin-Kernighan chains of flips and Or-opt insertions over neighbour lists, then
 // random exchanges of two neighbouring segments (the double bridge of Martin, Otto and Felten 1991, kept local as by
-// Johnson and McGeoch 1997), each repaired around its ends and gone on from if the tour is hardly longer. Lengths are coarse units;
-// a run is bounded by its number of kicks, never by a clock.
+// Johnson and McGeoch 1997), each repaired around its ends and gone on from if the tour is hardly longer. Lengths are
+// coarse units; a run is bounded by its number of kicks, never by a clock.
 #pragma once
 #include "../core/words.h"
+#include "array_tour.h"
 #include "distances.h"
 
 namespace mesa {
@@ -38,42 +39,39 @@ struct Neighbours {
 };
 
 struct LocalSearch {
-  static constexpr int32_t kDepth = 6;     // flips in a chain
-  static constexpr int32_t kSegment = 3;   // cities moved by an insertion
-  static constexpr int32_t kReach = 30;    // cities in one segment of a kick
+  static constexpr int32_t kDepth = 6;    // flips in a chain
+  static constexpr int32_t kSegment = 3;  // cities moved by an insertion
+  static constexpr int32_t kReach = 30;   // cities in one segment of a kick
 
   const Distances& d;
   const Neighbours& near;
   int32_t n;
-  uint8_t *order, *position;            // the tour now
+  ArrayTour now;
   uint8_t *best_order, *best_position;  // the tour to come back to
   uint8_t *queue, *queued;              // cities to look at: a ring
   int32_t head = 0, waiting = 0;
 
-  MESA_HD static int64_t bytes(int32_t n) { return 6 * Scratch::bytes_for<uint8_t>(n); }
+  MESA_HD static int64_t bytes(int32_t n) { return ArrayTour::bytes(n) + 4 * Scratch::bytes_for<uint8_t>(n); }
   MESA_HD LocalSearch(const Distances& distances, const Neighbours& neighbours, Scratch& scratch)
-      : d(distances), near(neighbours), n(distances.n) {
-    uint8_t** arrays[] = {&order, &position, &best_order, &best_position, &queue, &queued};
+      : d(distances), near(neighbours), n(distances.n), now(distances.n, scratch) {
+    uint8_t** arrays[] = {&best_order, &best_position, &queue, &queued};
     for (uint8_t** array : arrays) *array = scratch.take<uint8_t>(n);
   }
 
   // Improves `tour` in place; `kicks` kicks.
   MESA_HD void run(uint8_t* tour, int32_t kicks, Words& words) {
-    for (int32_t i = 0; i < n; ++i) {
-      order[i] = tour[i];
-      position[tour[i]] = static_cast<uint8_t>(i);
-      queued[i] = 0;
-    }
+    now.set(tour);
+    for (int32_t i = 0; i < n; ++i) queued[i] = 0;
     head = waiting = 0;
-    for (int32_t i = 0; i < n; ++i) push(order[i]);
+    for (int32_t i = 0; i < n; ++i) push(tour[i]);
     settle();
     keep();
-    for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
+    for (int32_t i = 0; i < n; ++i) tour[i] = now.order[i];
     if (n < 8) return;
     int64_t length = 0;
-    for (int32_t i = 0; i < n; ++i) length += dist(order[i], at(i + 1));
-    // A kick's tour is gone on from if it is no longer than the one before it, or than the shortest met and a margin that
-    // shrinks to nothing (threshold accepting, Dueck and Scheuer 1990).
+    for (int32_t i = 0; i < n; ++i) length += dist(now.order[i], at(i + 1));
+    // A kick's tour is gone on from if it is no longer than the one before it, or than the shortest met and a margin
+    // that shrinks to nothing (threshold accepting, Dueck and Scheuer 1990).
     const int64_t margin = length / n;
     int64_t above = 0, least = 0;  // of the tour gone on from, and of the shortest, over the first
     for (int32_t k = 0; k < kicks; ++k) {
@@ -87,57 +85,34 @@ struct LocalSearch {
       keep();
       if (above < least) {
         least = above;
-        for (int32_t i = 0; i < n; ++i) tour[i] = order[i];
+        for (int32_t i = 0; i < n; ++i) tour[i] = now.order[i];
       }
     }
   }
 
  private:
   MESA_HD int32_t dist(int32_t a, int32_t b) const { return d.coarse[a * d.stride + b]; }
-  MESA_HD int32_t at(int32_t p) const { return order[p >= n ? p - n : p < 0 ? p + n : p]; }
-  MESA_HD int32_t succ(int32_t a) const { return at(position[a] + 1); }
-  MESA_HD int32_t pred(int32_t a) const { return at(position[a] - 1); }
+  MESA_HD int32_t at(int32_t p) const { return now.order[p >= n ? p - n : p]; }
+  MESA_HD int32_t succ(int32_t a) const { return now.beside(a, true); }
+  MESA_HD int32_t pred(int32_t a) const { return now.beside(a, false); }
   MESA_HD void put(int32_t p, int32_t a) {
-    p = p >= n ? p - n : p < 0 ? p + n : p;
-    order[p] = static_cast<uint8_t>(a);
-    position[a] = static_cast<uint8_t>(p);
+    p = p >= n ? p - n : p;
+    now.order[p] = static_cast<uint8_t>(a);
+    now.position[a] = static_cast<uint8_t>(p);
   }
   MESA_HD void keep() {
-    for (int32_t i = 0; i < n; ++i) best_order[i] = order[i];
-    for (int32_t i = 0; i < n; ++i) best_position[i] = position[i];
+    for (int32_t i = 0; i < n; ++i) best_order[i] = now.order[i];
+    for (int32_t i = 0; i < n; ++i) best_position[i] = now.position[i];
   }
   MESA_HD void back() {
-    for (int32_t i = 0; i < n; ++i) order[i] = best_order[i];
-    for (int32_t i = 0; i < n; ++i) position[i] = best_position[i];
+    for (int32_t i = 0; i < n; ++i) now.order[i] = best_order[i];
+    for (int32_t i = 0; i < n; ++i) now.position[i] = best_position[i];
   }
   MESA_HD void push(int32_t a) {
     if (queued[a]) return;
     queued[a] = 1;
     int32_t tail = head + waiting++;
     queue[tail >= n ? tail - n : tail] = static_cast<uint8_t>(a);
-  }
-
-  // Reverses the path from city a forward to city b, or the rest of the tour if that is shorter: the same tour.
-  MESA_HD void flip(int32_t a, int32_t b) {
-    int32_t i = position[a], j = position[b];
-    int32_t length = j - i;
-    if (length < 0) length += n;
-    length += 1;
-    if (2 * length > n) {
-      const int32_t first = i;
-      i = j + 1 >= n ? 0 : j + 1;
-      j = first == 0 ? n - 1 : first - 1;
-      length = n - length;
-    }
-    for (int32_t k = length / 2; k > 0; --k) {
-      const uint8_t x = order[i], y = order[j];
-      order[i] = y;
-      position[y] = static_cast<uint8_t>(i);
-      order[j] = x;
-      position[x] = static_cast<uint8_t>(j);
-      i = i + 1 == n ? 0 : i + 1;
-      j = j == 0 ? n - 1 : j - 1;
-    }
   }
 
   // Looks at every waiting city until none improves; returns what was gained.
@@ -193,9 +168,9 @@ struct LocalSearch {
       }
       if (next_c < 0) break;
       if (forwards) {
-        flip(b, next_p);
+        now.reverse(b, next_p);
       } else {
-        flip(next_p, b);
+        now.reverse(next_p, b);
       }
       flips[made][0] = b;
       flips[made][1] = next_p;
@@ -203,7 +178,7 @@ struct LocalSearch {
       ++made;
       open = best_open;
       b = next_p;
-      // After flip(b … p) the path starts at p, next to a on the same side as before.
+      // After now.reverse(b … p) the path starts at p, next to a on the same side as before.
       const int32_t gain = open - dist(b, a);
       if (gain > best_gain) {
         best_gain = gain;
@@ -215,9 +190,9 @@ struct LocalSearch {
       --made;
       const int32_t x = flips[made][0], y = flips[made][1];  // now … y … x … with y next to a
       if (succ(a) == y) {
-        flip(y, x);
+        now.reverse(y, x);
       } else {
-        flip(x, y);
+        now.reverse(x, y);
       }
     }
     if (best_gain > 0) {
@@ -248,17 +223,15 @@ struct LocalSearch {
           const int32_t join = dist(a, c);
           if (join >= out) break;
           // c must not lie in the segment
-          int32_t offset = way ? position[c] - position[a] : position[a] - position[c];
-          if (offset < 0) offset += n;
-          if (offset < length) continue;
+          if (now.steps(a, c, way == 1) < length) continue;
           for (int32_t side = 0; side < 2; ++side) {
             const int32_t f = side ? succ(c) : pred(c);  // a next to c, e next to f
-            int32_t g = way ? position[f] - position[a] : position[a] - position[f];
-            if (g < 0) g += n;
-            if (g < length) continue;  // that connection is one of the two taken out
+            if (now.steps(a, f, way == 1) < length) continue;  // that connection is one of the two taken out
             const int32_t gain = out - join - dist(e, f) + dist(c, f);
             if (gain <= 0) continue;
-            move(a, e, outer, beyond, c, f);
+            now.move(outer, a, e, beyond, c, f);
+            const int32_t touched[] = {a, e, outer, beyond, c, f};
+            for (const int32_t city : touched) push(city);
             return gain;
           }
         }
@@ -266,25 +239,6 @@ struct LocalSearch {
     }
     return 0;
   }
-  // Takes the path a … e from between outer and beyond and puts it between c and f, a next to c.
-  MESA_HD void move(int32_t a, int32_t e, int32_t outer, int32_t beyond, int32_t c, int32_t f) {
-    const bool first_is_c = (succ(outer) == a) == (succ(c) == f);  // going outer → a, the gap is met as c, f
-    const int32_t x = first_is_c ? c : f;
-    exchange(outer, a, x);
-    exchange(outer, x, beyond);
-    if (first_is_c) exchange(x, e, a);
-    const int32_t touched[] = {a, e, outer, beyond, c, f};
-    for (const int32_t city : touched) push(city);
-  }
-  // Of the tour a b … c d, either way round, makes a c … b d.
-  MESA_HD void exchange(int32_t a, int32_t b, int32_t c) {
-    if (succ(a) == b) {
-      flip(b, c);
-    } else {
-      flip(c, b);
-    }
-  }
-
   // Exchanges two neighbouring segments; returns how much longer the tour is.
   MESA_HD int32_t kick(Words& words) {
     const int32_t most = (n - 2) / 2 < kReach ? (n - 2) / 2 : kReach;

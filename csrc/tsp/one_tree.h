@@ -10,8 +10,8 @@ namespace mesa {
 // Weights are kept as (weight << 8 | city) in 32 bits, so that the cheapest connection is a minimum of words: 24 bits,
 // biased by kBias, for weights of d below 2^20 and multipliers of at most kMostMultiplier either way.
 constexpr int32_t kMostMultiplier = 1200000;
-constexpr int32_t kBias = 1 << 22;          // above 2 kMostMultiplier
-constexpr int32_t kExcluded = 6000000;      // a distance no allowed connection comes near: above 2^20 + 4 kMostMultiplier
+constexpr int32_t kBias = 1 << 22;      // above 2 kMostMultiplier
+constexpr int32_t kExcluded = 6000000;  // a distance no allowed connection comes near: above 2^20 + 4 kMostMultiplier
 constexpr int32_t kLeastExcluded = kExcluded - 2 * kMostMultiplier;  // what such a connection weighs at least
 static_assert(kLeastExcluded > (1 << kCoarseBits) + 2 * kMostMultiplier, "an allowed weight reaches an excluded one");
 static_assert(kExcluded + 2 * kMostMultiplier + kBias < (1 << 24), "a weight does not fit its bits");
@@ -101,7 +101,6 @@ MESA_HD int64_t minimum_one_tree(const Lanes& lanes, const Restrictions& r, cons
       if (v != special && key[v] != 0) waiting[waits++] = v;
     }
     lanes.sync();
-    (void)from;
     if (waits > 0) {
       next = waiting[--waits];
       for (int32_t k = 0; k < r.forced_count[next]; ++k) {  // its reached forced neighbour is where it hangs
@@ -119,9 +118,8 @@ MESA_HD int64_t minimum_one_tree(const Lanes& lanes, const Restrictions& r, cons
     }
     if (lanes.lane() == 0) {
       t.order[reached] = static_cast<uint8_t>(next);
-      const int32_t up = waits >= 0 ? parent[next] : 0;
       t.degree[next] += 1;
-      t.degree[up] += 1;
+      t.degree[parent[next]] += 1;
     }
     last = next;
     lanes.sync();

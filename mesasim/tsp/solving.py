@@ -102,11 +102,15 @@ def solve(
         if len(problems) and problems.tensor.device != on:
             raise ValueError(f"instances: got a tensor on {problems.tensor.device}, allowed: on the device, {device}")
         if method == "held_karp" and problems.n > _core.MAX_CITIES_HELD_KARP:
-            raise ValueError(f"method: got held_karp for {problems.n} cities, allowed: up to {_core.MAX_CITIES_HELD_KARP}")
+            raise ValueError(
+                f"method: got held_karp for {problems.n} cities, allowed: up to {_core.MAX_CITIES_HELD_KARP}"
+            )
     deadline = time.monotonic() + seconds
     solved = [_solve(p, METHODS[method], limit, deadline, seed, where) for p in batches]
-    return solved[0] if len(solved) == 1 and len(batches) == 1 and not isinstance(instances, (list, tuple)) else _joined(
-        solved, places
+    return (
+        solved[0]
+        if len(solved) == 1 and len(batches) == 1 and not isinstance(instances, (list, tuple))
+        else _joined(solved, places)
     )
 
 
@@ -132,7 +136,16 @@ def _solve(
         empty(torch.int64), empty(torch.int64), empty(torch.int32),
     )  # fmt: skip
     assert isinstance(tours.order, Tensor)
-    arrays = (tours.order, tours.length, tours.lower_bound, tours.optimal, tours.nodes, tours.one_trees, tours.cuts, tours.method)
+    arrays = (
+        tours.order,
+        tours.length,
+        tours.lower_bound,
+        tours.optimal,
+        tours.nodes,
+        tours.one_trees,
+        tours.cuts,
+        tours.method,
+    )
     points, given = problems.addresses(0, count)
     _core.solve_tours(
         points=points, given=given, n=problems.n, metric=problems.metric, method=method, node_limit=node_limit,

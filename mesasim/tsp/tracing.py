@@ -94,6 +94,4 @@ def trace(
     kept = events[: min(int(count), capacity)]
     value = kept[:, 4:].contiguous().view(torch.float64)[:, 0]
     narrow = kept.to(torch.int16)
-    return SearchTrace(
-        kept[:, 0].to(torch.int8), narrow[:, 1], narrow[:, 2], narrow[:, 3], value, int(count), tours
-    )
+    return SearchTrace(kept[:, 0].to(torch.int8), narrow[:, 1], narrow[:, 2], narrow[:, 3], value, int(count), tours)
