@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "cuts.h"
 
@@ -13,7 +14,7 @@ size_t u(int32_t i) {
   return static_cast<size_t>(i);
 }
 
-constexpr int32_t kCutsARound = 40, kRounds = 60, kCandidates = 8;
+constexpr int32_t kCutsARound = 40, kRounds = 60, kCandidates = 8, kToursFromX = 4;
 constexpr int32_t kMoreBits = 16;
 constexpr double kMostPrice = 36028797018963968.0;  // 2^55, far above any true one: sums of them stay in 128 bits
 
@@ -251,6 +252,55 @@ class Search {
     one_trees_.offer(order);
     return true;
   }
+  // A tour from x: the connections it uses most, as far as they go together, joined up and improved.
+  void try_tour_from(const std::vector<double>& x) {
+    std::vector<int32_t> by_use(x.size());
+    std::iota(by_use.begin(), by_use.end(), 0);
+    std::stable_sort(by_use.begin(), by_use.end(), [&](int32_t a, int32_t b) { return x[u(a)] > x[u(b)]; });
+    std::vector<std::vector<int32_t>> next(u(n_));
+    std::vector<int32_t> end(u(n_));  // of the path a city ends
+    std::iota(end.begin(), end.end(), 0);
+    const auto join = [&](int32_t a, int32_t b) {
+      next[u(a)].push_back(b);
+      next[u(b)].push_back(a);
+      const int32_t far_a = end[u(a)], far_b = end[u(b)];
+      end[u(far_a)] = far_b;
+      end[u(far_b)] = far_a;
+    };
+    for (const int32_t e : by_use) {
+      const auto [a, b] = connections_[u(e)];
+      if (x[u(e)] < 0.1) break;
+      if (next[u(a)].size() < 2 && next[u(b)].size() < 2 && end[u(a)] != b) join(a, b);
+    }
+    for (;;) {
+      int32_t best_a = -1, best_b = -1;
+      for (int32_t a = 0; a < n_; ++a) {
+        if (next[u(a)].size() == 2) continue;
+        for (int32_t b = a + 1; b < n_; ++b) {
+          if (next[u(b)].size() == 2 || end[u(a)] == b) continue;
+          if (best_a < 0 || d_.fine_of(a, b) < d_.fine_of(best_a, best_b)) best_a = a, best_b = b;
+        }
+      }
+      if (best_a < 0) break;
+      join(best_a, best_b);
+    }
+    int32_t at = 0, from = -1;
+    while (next[u(at)].size() == 2) ++at;
+    std::vector<uint8_t> order;
+    for (int32_t i = 0; i < n_; ++i) {
+      order.push_back(static_cast<uint8_t>(at));
+      int32_t to = -1;
+      for (const int32_t other : next[u(at)]) to = other != from ? other : to;
+      from = at;
+      at = to;
+    }
+    std::vector<uint64_t> memory(static_cast<size_t>(Neighbours::bytes(n_) + LocalSearch::bytes(n_)) / 8 + 1);
+    Scratch scratch{reinterpret_cast<uint8_t*>(memory.data())};
+    const Neighbours near = Neighbours::of(d_, kMostNeighbours, scratch);
+    Words words({0, static_cast<uint32_t>(nodes_), 0}, Purpose::kTie);
+    LocalSearch(d_, near, scratch).run(order.data(), n_ / 4, words);
+    one_trees_.offer(order.data());
+  }
   // The search on 1-trees takes what is left, if that is little.
   bool close_by_one_trees(int32_t depth) {
     std::vector<uint16_t> out, in;
@@ -277,6 +327,11 @@ class Search {
     if (depth == 0) root_bound_ = bound;
     one_trees_.note(closed ? TraceKind::kClosed : TraceKind::kBound, depth, 0, 0,
                     d_.coarse_shift < 0 ? bound : one_trees_.fine_from(bound));
+    if (!closed && depth <= kToursFromX) {
+      const int64_t before = one_trees_.best_length();
+      try_tour_from(program_.primal());
+      if (one_trees_.best_length() < before) closed = bound > threshold() || tighten(depth, bound);
+    }
     if (!closed) closed = branch(depth, bound);
     if (depth > 0) undo(mark);
     return closed;

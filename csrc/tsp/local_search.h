@@ -11,7 +11,8 @@ namespace mesa {
 
 constexpr int32_t kMostNeighbours = 10;
 
-// Nearest cities of each city, nearest first, ties by number.
+// Nearest cities of each city, nearest first, ties by number; of cities in the same place two, the others last, so that
+// there is a way out of the place.
 struct Neighbours {
   int32_t count;  // a city
   uint8_t* city;  // [n, count]
@@ -23,10 +24,11 @@ struct Neighbours {
     result.city = scratch.take<uint8_t>(int64_t{d.n} * kMostNeighbours);
     for (int32_t i = 0; i < d.n; ++i) {
       uint32_t nearest[kMostNeighbours];
-      int32_t size = 0;
+      int32_t size = 0, here = 0;
       for (int32_t j = 0; j < d.n; ++j) {
         if (j == i) continue;
-        const uint32_t key = (static_cast<uint32_t>(d.coarse_of(i, j)) << 8) | static_cast<uint32_t>(j);
+        uint32_t key = (static_cast<uint32_t>(d.coarse_of(i, j)) << 8) | static_cast<uint32_t>(j);
+        if (d.coarse_of(i, j) == 0 && ++here > 2) key |= 1u << 31;
         if (size == count && key >= nearest[count - 1]) continue;
         int32_t at = size < count ? size++ : count - 1;
         for (; at > 0 && nearest[at - 1] > key; --at) nearest[at] = nearest[at - 1];
@@ -225,7 +227,7 @@ struct LocalSearch {
           // c must not lie in the segment
           if (now.steps(a, c, way == 1) < length) continue;
           for (int32_t side = 0; side < 2; ++side) {
-            const int32_t f = side ? succ(c) : pred(c);  // a next to c, e next to f
+            const int32_t f = side ? succ(c) : pred(c);        // a next to c, e next to f
             if (now.steps(a, f, way == 1) < length) continue;  // that connection is one of the two taken out
             const int32_t gain = out - join - dist(e, f) + dist(c, f);
             if (gain <= 0) continue;
