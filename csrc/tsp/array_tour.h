@@ -40,7 +40,7 @@ struct ArrayTour {
     return steps < 0 ? steps + n : steps;
   }
   // Reverses the path from a forward to b, or, where that is shorter, the rest of the tour: the same tour.
-  MESA_HD void reverse(int32_t a, int32_t b) {
+  MESA_HD_LARGE void reverse(int32_t a, int32_t b) {
     int32_t i = position[a], j = position[b], length = steps(a, b, true) + 1;
     if (2 * length > n) {
       const int32_t first = i;

@@ -94,7 +94,7 @@ class BranchAndBound {
   // Improves best [n] to an optimal tour, or as far as the node limit goes. Returns a lower bound in fine units: the
   // tour's own length if it is proved optimal.
   template <class Lanes>
-  MESA_HD int64_t solve(const Lanes& lanes, uint8_t* best, SearchCounts& counts) {
+  MESA_HD_LARGE int64_t solve(const Lanes& lanes, uint8_t* best, SearchCounts& counts) {
     for (int32_t i = lanes.lane(); i < n * stride; i += lanes.size()) {
       const int32_t row = i / stride, col = i - row * stride;
       r.distance[i] = static_cast<uint32_t>(row == col || col >= n ? kExcluded : d.coarse[i]) << 8;
@@ -155,7 +155,7 @@ class BranchAndBound {
   // must be out, and in. depth: of that place, for the trace. True: the best tour is now at least as short as any of
   // those.
   template <class Lanes>
-  MESA_HD bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins,
+  MESA_HD_LARGE bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins,
                      int64_t nodes, int32_t depth) {
     const int32_t mark = s->trail;
     const bool possible = lanes.once([&] {
@@ -252,7 +252,7 @@ class BranchAndBound {
     // The path's ends must not meet before every city is on it.
     return s->forced >= n - 1 || r.is_forced(end_a, end_b) || exclude(end_a, end_b);
   }
-  MESA_HD void undo(int32_t mark) {
+  MESA_HD_LARGE void undo(int32_t mark) {
     while (s->trail > mark) {
       const Mark m = trail[--s->trail];
       if (m.distance != 0 || !r.is_forced(m.a, m.b)) {
@@ -269,7 +269,7 @@ class BranchAndBound {
     }
   }
   // A city with two forced connections has no other; one with two left has both.
-  MESA_HD bool propagate() {
+  MESA_HD_LARGE bool propagate() {
     for (int32_t before = -1; before != s->trail;) {
       before = s->trail;
       for (int32_t v = 0; v < n; ++v) {
@@ -298,7 +298,7 @@ class BranchAndBound {
   }
 
   // The 1-tree's cities in the order of the tour it is.
-  MESA_HD void read_tour(uint8_t* order) const {
+  MESA_HD_LARGE void read_tour(uint8_t* order) const {
     uint8_t next[2 * kMaxCities], count[kMaxCities];
     for (int32_t v = 0; v < n; ++v) count[v] = 0;
     const auto join = [&](int32_t a, int32_t b) {
@@ -318,7 +318,7 @@ class BranchAndBound {
 
   // The bound of the minimum 1-tree in fine units under the multipliers as they are: Prim's algorithm once more,
   // slowly.
-  MESA_HD int64_t fine_bound() const {
+  MESA_HD_LARGE int64_t fine_bound() const {
     const int32_t shift = d.coarse_shift < 0 ? -d.coarse_shift : 0;
     int64_t key[kMaxCities];
     int64_t total = 0;
@@ -380,7 +380,7 @@ class BranchAndBound {
   // 1969's step, damped as by Volgenant and Jonker 1982). `damping` in 1/256. True: no tour left here is shorter than
   // the best.
   template <class Lanes>
-  MESA_HD bool ascend(const Lanes& lanes, int32_t iterations, int32_t damping, bool logs) {
+  MESA_HD_LARGE bool ascend(const Lanes& lanes, int32_t iterations, int32_t damping, bool logs) {
     int64_t best = -(int64_t{1} << 60);
     bool tours = false;
     int32_t made = 0;
@@ -454,7 +454,7 @@ class BranchAndBound {
   // bottleneck[i, j]: the heaviest connection that is not forced on the tree's way between its i-th and j-th city, j <
   // i.
   template <class Lanes>
-  MESA_HD void find_bottlenecks(const Lanes& lanes) {
+  MESA_HD_LARGE void find_bottlenecks(const Lanes& lanes) {
     const int32_t none = -(1 << 30);
     for (int32_t i = lanes.lane(); i < n - 1; i += lanes.size()) rank[best_tree.order[i]] = static_cast<uint8_t>(i);
     lanes.sync();
@@ -491,7 +491,7 @@ class BranchAndBound {
   }
 
   // The root's first filtering, over every connection; what is left is listed.
-  MESA_HD bool filter_all() {
+  MESA_HD_LARGE bool filter_all() {
     for (int32_t a = 0; a < n; ++a) neighbours[a] = 0;
     for (int32_t a = 0; a < n; ++a) {
       for (int32_t b = a + 1; b < n; ++b) {
@@ -506,7 +506,7 @@ class BranchAndBound {
     for (int32_t a = 0; a < n; ++a) allowed[a] = neighbours[a];
     return force_needed() && propagate();
   }
-  MESA_HD bool filter_left() {
+  MESA_HD_LARGE bool filter_left() {
     for (int32_t a = 0; a < n; ++a) {
       for (int32_t k = 0; k < neighbours[a]; ++k) {
         const int32_t b = neighbour[a * stride + k];
@@ -517,7 +517,7 @@ class BranchAndBound {
     return force_needed() && propagate();
   }
   // Forces what the 1-tree cannot do without.
-  MESA_HD bool force_needed() {
+  MESA_HD_LARGE bool force_needed() {
     const int32_t none = 1 << 30;
     int32_t replacement[kMaxCities], third = none;
     for (int32_t v = 0; v < n; ++v) replacement[v] = none;
@@ -556,7 +556,7 @@ class BranchAndBound {
 
   // Ascends and filters until little changes. True: nothing better is left here.
   template <class Lanes>
-  MESA_HD bool tighten(const Lanes& lanes, int32_t iterations, int32_t damping, int32_t rounds, int32_t enough) {
+  MESA_HD_LARGE bool tighten(const Lanes& lanes, int32_t iterations, int32_t damping, int32_t rounds, int32_t enough) {
     lanes.once([&] { return s->logged = 0; });
     for (int32_t k = 0; k < rounds; ++k) {
       if (ascend(lanes, iterations, damping, true)) return true;
@@ -571,7 +571,7 @@ class BranchAndBound {
   // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left (were every connection settled, the
   // one tour there is would have been met), 1: branch, 2: one way is closed and the other taken, look again.
   template <class Lanes>
-  MESA_HD int32_t choose(const Lanes& lanes) {
+  MESA_HD_LARGE int32_t choose(const Lanes& lanes) {
     uint16_t candidates[8];
     const int32_t count = static_cast<int32_t>(lanes.once([&] { return most_divided(candidates, effort.probes); }));
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) start_pi[v] = pi[v];
@@ -619,7 +619,7 @@ class BranchAndBound {
   }
 
   // Connections the logged 1-trees use about half the time, the most divided first; at least one.
-  MESA_HD int32_t most_divided(uint16_t* candidates, int32_t wanted) {
+  MESA_HD_LARGE int32_t most_divided(uint16_t* candidates, int32_t wanted) {
     const int32_t trees = s->logged < kLogged ? s->logged : kLogged;
     for (int32_t i = 0; i < trees * n; ++i) ++used[(log[i] >> 8) * stride + (log[i] & 255)];
     int32_t value[8], count = 0;
@@ -678,7 +678,7 @@ class BranchAndBound {
   // Searches below the node as it stands, which has to be branched on, and comes back to it. True: nothing better is
   // left.
   template <class Lanes>
-  MESA_HD bool descend(const Lanes& lanes) {
+  MESA_HD_LARGE bool descend(const Lanes& lanes) {
     const int32_t mark = s->trail;
     bool open = true, complete = true;
     for (;;) {
@@ -720,7 +720,7 @@ class BranchAndBound {
   }
   // Goes down the branch of the deepest frame. True: it has to be branched on further.
   template <class Lanes>
-  MESA_HD bool enter(const Lanes& lanes, int32_t side) {
+  MESA_HD_LARGE bool enter(const Lanes& lanes, int32_t side) {
     const int32_t level = s->depth - 1;
     const bool possible = lanes.once([&] {
       Frame& frame = frames[level];

@@ -111,7 +111,7 @@ struct HeldKarp {
 MESA_HD int64_t held_karp_bytes(int32_t n) {
   return n <= 9 ? HeldKarp<8>::bytes(n) : n <= 13 ? HeldKarp<12>::bytes(n) : HeldKarp<16>::bytes(n);
 }
-MESA_HD void held_karp(const Distances& d, uint8_t* order, Scratch scratch) {
+MESA_HD_LARGE void held_karp(const Distances& d, uint8_t* order, Scratch scratch) {
   if (d.n <= 9) {
     HeldKarp<8>(d, scratch).solve(order);
   } else if (d.n <= 13) {

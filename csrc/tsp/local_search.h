@@ -61,7 +61,7 @@ struct LocalSearch {
   }
 
   // Improves `tour` in place; `kicks` kicks.
-  MESA_HD void run(uint8_t* tour, int32_t kicks, Words& words) {
+  MESA_HD_LARGE void run(uint8_t* tour, int32_t kicks, Words& words) {
     now.set(tour);
     for (int32_t i = 0; i < n; ++i) queued[i] = 0;
     head = waiting = 0;
@@ -118,7 +118,7 @@ struct LocalSearch {
   }
 
   // Looks at every waiting city until none improves; returns what was gained.
-  MESA_HD int64_t settle() {
+  MESA_HD_LARGE int64_t settle() {
     int64_t gained = 0;
     while (waiting > 0) {
       const int32_t a = queue[head];
@@ -138,7 +138,7 @@ struct LocalSearch {
 
   // A Lin-Kernighan chain from city a and its successor (or, backwards, its predecessor): a path between the two whose
   // one end is moved by flips; the chain's best tour is kept if it gains. Returns the gain, or 0.
-  MESA_HD int32_t chain(int32_t a, bool forwards) {
+  MESA_HD_LARGE int32_t chain(int32_t a, bool forwards) {
     int32_t flips[kDepth][2], made = 0, best_made = 0;
     int32_t best_gain = 0;
     int32_t b = forwards ? succ(a) : pred(a);
@@ -211,7 +211,7 @@ struct LocalSearch {
 
   // Moves the segment that starts at a and goes on for one to three cities, either way, between two neighbours near one
   // of its ends. Returns the gain, or 0.
-  MESA_HD int32_t insert(int32_t a) {
+  MESA_HD_LARGE int32_t insert(int32_t a) {
     for (int32_t way = 0; way < 2; ++way) {
       int32_t e = a;  // the segment's other end, away from a's outer neighbour
       for (int32_t length = 1; length <= kSegment && length < n - 2; ++length) {
@@ -242,7 +242,7 @@ struct LocalSearch {
     return 0;
   }
   // Exchanges two neighbouring segments; returns how much longer the tour is.
-  MESA_HD int32_t kick(Words& words) {
+  MESA_HD_LARGE int32_t kick(Words& words) {
     const int32_t most = (n - 2) / 2 < kReach ? (n - 2) / 2 : kReach;
     const int32_t start = static_cast<int32_t>(words.below(static_cast<uint32_t>(n)));
     const uint32_t both = words.below(static_cast<uint32_t>(most * most));

@@ -60,7 +60,7 @@ struct OneTree {
 // Makes the minimum 1-tree (Prim 1957 on the full matrix, a forced connection followed as soon as one end is reached).
 // Returns its bound, weight less 2 sum(pi), in coarse units; a bound above every tour's if none is allowed.
 template <class Lanes>
-MESA_HD int64_t minimum_one_tree(const Lanes& lanes, const Restrictions& r, const int32_t* pi, OneTree& t) {
+MESA_HD_LARGE int64_t minimum_one_tree(const Lanes& lanes, const Restrictions& r, const int32_t* pi, OneTree& t) {
   const int32_t n = r.n, tree = n - 1, special = n - 1;
   uint32_t* __restrict key = t.key;
   uint32_t* __restrict weight = t.weight;

@@ -20,7 +20,7 @@ struct SamePlace {
   }
 
   // Finds the places; how many there are.
-  MESA_HD int32_t find(const Distances& d) {
+  MESA_HD_LARGE int32_t find(const Distances& d) {
     int32_t found = 0;
     for (int32_t v = 0; v < d.n; ++v) {
       next[v] = static_cast<uint8_t>(v);
