@@ -568,15 +568,21 @@ class BranchAndBound {
     return false;
   }
 
-  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left (were every connection settled, the
-  // one tour there is would have been met), 1: branch, 2: one way is closed and the other taken, look again.
+  // What the node's 1-trees disagree on most, tried both ways; 0: nothing is left, 1: branch, 2: one way is closed
+  // and the other taken, look again.
   template <class Lanes>
   MESA_HD_LARGE int32_t choose(const Lanes& lanes) {
     uint16_t candidates[8];
     const int32_t count = static_cast<int32_t>(lanes.once([&] { return most_divided(candidates, effort.probes); }));
     for (int32_t v = lanes.lane(); v < n; v += lanes.size()) start_pi[v] = pi[v];
     lanes.sync();
-    if (count == 0) return 0;
+    if (count == 0) {  // every connection is settled: the one tour left may not have been met yet
+      lanes.once([&] {
+        take_settled();
+        return 0;
+      });
+      return 0;
+    }
     const int64_t here = s->bound, closed = int64_t{1} << 60;
     int64_t best_score = -1;
     for (int32_t k = 0; k < count; ++k) {
@@ -616,6 +622,20 @@ class BranchAndBound {
   }
   MESA_HD bool take(int32_t a, int32_t b, int32_t side) {
     return (side == 0 ? exclude(a, b) : force(a, b)) && propagate();
+  }
+
+  // The one tour left where every connection is forced or excluded. Where the filtering after the last ascent settled
+  // it, no 1-tree was made of it.
+  MESA_HD void take_settled() {
+    uint8_t order[kMaxCities];
+    int32_t at = 0, from = -1;
+    for (int32_t i = 0; i < n; ++i) {
+      order[i] = static_cast<uint8_t>(at);
+      const int32_t to = r.forced[2 * at] == from ? r.forced[2 * at + 1] : r.forced[2 * at];
+      from = at;
+      at = to;
+    }
+    offer(order);
   }
 
   // Connections the logged 1-trees use about half the time, the most divided first; at least one.

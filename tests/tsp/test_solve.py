@@ -62,6 +62,14 @@ def test_tours_are_those_of_plain_dynamic_programming(family, method):
         assert not faults, faults
 
 
+def test_a_tour_that_filtering_alone_leaves_is_looked_at():
+    rng, count = np.random.default_rng(1), 2000
+    which = rng.integers(2, size=(count, 10))
+    points = np.array([[0.51, 0.87], [0.67, 0.08]])[which] + 1e-4 * rng.random((count, 10, 2))
+    by_sets, by_search = (tsp.solve(points, method) for method in ("held_karp", "branch_and_bound"))
+    assert by_search.optimal.all() and torch.allclose(by_search.length, by_sets.length, rtol=1e-12, atol=0)
+
+
 def worse(tours, distances):
     """Each tour with two cities exchanged, and what it then costs."""
     order = tours.order.clone()
