@@ -19,8 +19,8 @@
 #define MESA_HD_RARE inline
 #endif
 
-// For large parts of a solver: in a kernel each is compiled once, for inlined they take nvcc a quarter of an hour; on the
-// CPU they belong in the loop that calls them, whose instruction set they take on.
+// For large parts of a solver: in a kernel each is compiled once, for inlined they take nvcc a quarter of an hour; on
+// the CPU they belong in the loop that calls them, whose instruction set they take on.
 #if defined(__CUDACC__)
 #define MESA_HD_LARGE __host__ __device__ __noinline__
 #else

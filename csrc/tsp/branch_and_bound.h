@@ -156,7 +156,7 @@ class BranchAndBound {
   // those.
   template <class Lanes>
   MESA_HD_LARGE bool close(const Lanes& lanes, const uint16_t* out, int32_t outs, const uint16_t* in, int32_t ins,
-                     int64_t nodes, int32_t depth) {
+                           int64_t nodes, int32_t depth) {
     const int32_t mark = s->trail;
     const bool possible = lanes.once([&] {
       s->node_limit = s->nodes + nodes;

@@ -113,6 +113,8 @@ def as_batches(instances: Any, metric: str = "euclidean") -> tuple[list[Problems
 def _is_one(value: Sequence[Any]) -> bool:
     """Whether a list is one instance, written as rows of numbers, rather than a list of instances."""
     row = value[0] if value else None
+    if getattr(row, "ndim", 2) == 1:  # an array for each row
+        return True
     return isinstance(row, Real) or (isinstance(row, (list, tuple)) and all(isinstance(x, Real) for x in row[:1]))
 
 

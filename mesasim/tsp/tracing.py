@@ -85,7 +85,7 @@ def trace(
         method = "branch_and_bound"
     limit = NO_LIMIT if node_limit is None else integer("node_limit", node_limit, 1, NO_LIMIT)
     capacity = integer("max_events", max_events, 1, MAX_EVENTS)
-    events = torch.zeros((capacity, 6), dtype=torch.int32)  # kind, depth, a, b, value (float64)
+    events = torch.empty((capacity, 6), dtype=torch.int32)  # kind, depth, a, b, value (float64)
     count = torch.zeros(1, dtype=torch.int64)
     tours = _solve(
         problems, METHODS[method], limit, FOREVER, integer("seed", seed, 0, 2**64 - 1), machine("cpu", 1),

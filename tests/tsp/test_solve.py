@@ -343,3 +343,48 @@ def test_what_is_no_problem_is_refused_with_a_reason(given, error, words):
 def test_arguments_out_of_range_are_refused_by_name(arguments, error, words):
     with pytest.raises(error, match=words):
         tsp.solve(**{"instances": OK, **arguments})
+
+
+def test_rows_may_be_arrays_and_gaps_are_shares():
+    points = uniform(1, 9)[0]
+    tours = tsp.solve(list(points))
+    assert same(tours, tsp.solve(points)) and tours.gap.tolist() == [0.0]
+    given = uniform(4, 60)
+    cut_short = tsp.solve(given, "branch_and_bound", node_limit=1)
+    assert ((cut_short.gap > 0) == ~cut_short.optimal).all() and (cut_short.gap < 0.1).all()
+
+
+def test_a_trace_tells_the_search():
+    points = torch.from_numpy(np.random.default_rng(5).random((25, 2)))
+    for method in ("branch_and_bound", "branch_and_cut"):
+        trace = tsp.trace(points, method)
+        kinds = [tsp.tracing.KINDS[k] for k in trace.kind]
+        assert kinds[0] == "tour" and trace.total == len(trace) and trace.tours.optimal.all()
+        lengths = trace.value[trace.kind == 4]
+        assert (lengths[1:] < lengths[:-1]).all() and lengths[-1] == pytest.approx(
+            float(trace.tours.length[0]), rel=1e-12
+        )
+        # Every node that is gone into is bounded or closed next (a better tour may come between), and no bound passes the optimum.
+        for at, kind in enumerate(kinds):
+            if kind in ("exclude", "include"):
+                after = next(k for k in kinds[at + 1 :] if k != "tour")
+                assert after in ("bound", "closed") and trace.a[at] != trace.b[at]
+        assert (trace.value[trace.kind == 0] <= trace.tours.length[0] + 1e-9).all()
+        assert torch.equal(tsp.solve(points, method).nodes, trace.tours.nodes)
+    short = tsp.trace(points, "branch_and_bound", max_events=2)
+    assert len(short) == 2 < short.total and str(short).endswith("…")
+    assert len(tsp.trace(points[:8])) >= 2
+    with pytest.raises(ValueError, match="method: got 'held_karp'"):
+        tsp.trace(points, "held_karp")
+
+
+def test_cities_in_one_place_are_solved_as_one():
+    places = uniform(3, 14)
+    tours, alone = tsp.solve(places.repeat_interleave(4, 1)), tsp.solve(places)
+    assert tours.optimal.all() and torch.allclose(tours.length, alone.length, rtol=1e-14, atol=0)
+    assert (tours.order.sort(1).values == torch.arange(56)).all() and (tours.nodes <= 4 * alone.nodes + 4).all()
+    # A detour by way of the place is shorter than going past it: standing for all would be wrong.
+    matrix = torch.full((1, 14, 14), 9.0)
+    matrix[:, 0, :], matrix[:, :, 0], matrix[:, 1, :], matrix[:, :, 1] = 1.0, 1.0, 1.0, 1.0
+    matrix[:, 0, 1] = matrix[:, 1, 0] = 0.0
+    assert tsp.solve(matrix, "branch_and_bound").length == tsp.solve(matrix, "held_karp").length == 2 * 2 + 10 * 9
