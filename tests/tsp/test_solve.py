@@ -364,7 +364,7 @@ def test_a_trace_tells_the_search():
         assert (lengths[1:] < lengths[:-1]).all() and lengths[-1] == pytest.approx(
             float(trace.tours.length[0]), rel=1e-12
         )
-        # Every node that is gone into is bounded or closed next (a better tour may come between), and no bound passes the optimum.
+        # A node gone into is bounded or closed next (a better tour may come between); no bound passes the optimum.
         for at, kind in enumerate(kinds):
             if kind in ("exclude", "include"):
                 after = next(k for k in kinds[at + 1 :] if k != "tour")
