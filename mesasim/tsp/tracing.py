@@ -69,7 +69,8 @@ def trace(
 
     Args:
         instance: points [n, 2] or distances [n, n]; `mesasim.tsp.solve` says what is allowed.
-        method: auto, branch_and_bound or branch_and_cut; held_karp has no search, and auto takes branch_and_bound for it.
+        method: auto, branch_and_bound or branch_and_cut; held_karp has no search, and auto takes
+            branch_and_cut in its place.
         metric, node_limit, seed: as in `mesasim.tsp.solve`.
         max_events: events kept, 1 to 2^28; later ones are counted only.
 
@@ -82,7 +83,7 @@ def trace(
     if len(problems) != 1:
         raise ValueError(f"instance: got {len(problems)} problems, allowed: one")
     if method == "auto" and problems.n <= 12:
-        method = "branch_and_bound"
+        method = "branch_and_cut"
     limit = NO_LIMIT if node_limit is None else integer("node_limit", node_limit, 1, NO_LIMIT)
     capacity = integer("max_events", max_events, 1, MAX_EVENTS)
     events = torch.empty((capacity, 6), dtype=torch.int32)  # kind, depth, a, b, value (float64)
