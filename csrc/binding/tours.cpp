@@ -29,6 +29,9 @@ TourProblems problems_at(uintptr_t points, uintptr_t given, int32_t n, int32_t m
   return {pointer<const double>(points), pointer<const double>(given), n, static_cast<Metric>(metric)};
 }
 
+constexpr int64_t kQuickCount =
+    4096;  // dynamic programmes of 12 cities at most: a tenth of a second, not worth a thread
+
 // Runs a job that reads `stop` beside this thread, which waits, looks for interrupts and watches the clock. True: the
 // time was up. An interrupt is raised once the job has ended.
 template <class Job>
@@ -94,7 +97,8 @@ void bind_tours(py::module_& m) {
         job.seed = seed;
         job.beyond = machine.cuda_device < 0 ? &branch_and_cut : nullptr;
         const py::gil_scoped_release release;
-        if (machine.cuda_device >= 0) {
+        const bool quick = n <= kHeldKarpUpTo && count <= kQuickCount && job.route() == TourMethod::kHeldKarp;
+        if (machine.cuda_device >= 0 || quick) {
           run_job(job, count, machine);
           return false;
         }
