@@ -42,7 +42,7 @@ struct Trace {
 };
 
 struct SearchCounts {
-  int64_t nodes = 0, one_trees = 0, cuts = 0, rounds = 0, pivots = 0;
+  int64_t nodes = 0, one_trees = 0, cuts = 0;
 };
 
 class BranchAndBound {

@@ -218,7 +218,6 @@ class Search {
       if (cuts.empty()) return false;
       drop_slack();
       for (const LinearRow& cut : cuts) program_.add_row(cut);
-      ++counts_.rounds;
       counts_.cuts += static_cast<int64_t>(cuts.size());
     }
     return false;
@@ -371,7 +370,6 @@ class Search {
           const LinearProgram::Status status = program_.solve(kProbePivots);
           gain[side == kIn] =
               status == LinearProgram::Status::kInfeasible ? 1e18 : std::max(0.0, program_.objective() - here);
-          counts_.pivots += program_.iterations() - kept.iterations();
           program_ = kept;
         }
         const double score = std::min(gain[0], gain[1]) * 10 + std::max(gain[0], gain[1]);

@@ -448,7 +448,6 @@ LinearProgram::Status LinearProgram::solve(int64_t most_iterations) {
     basic_[u(r)] = entering;
     basic_value_[u(r)] = entered;
     ++since_refactor_;
-    ++iterations_;
   }
   return Status::kIterationLimit;
 }

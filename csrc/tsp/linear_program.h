@@ -28,7 +28,6 @@ class LinearProgram {
   const LinearRow& row(int32_t i) const { return rows_[static_cast<size_t>(i)]; }
   double low(int32_t j) const { return low_[static_cast<size_t>(j)]; }
   double high(int32_t j) const { return high_[static_cast<size_t>(j)]; }
-  int64_t iterations() const { return iterations_; }
 
   void add_row(const LinearRow& row);
   // Removes the rows whose flag is set; each must have its slack in the basis (slack_is_basic).
@@ -78,7 +77,6 @@ class LinearProgram {
   std::vector<double> norm_;     // squared length of each of its rows: dual steepest edge weights
   std::vector<double> basic_value_, reduced_;
   size_t stride_ = 0;
-  int64_t iterations_ = 0;
   int32_t since_refactor_ = 0;
   std::vector<double> pivot_row_, column_, flip_, ray_;
   std::vector<int32_t> candidates_;
