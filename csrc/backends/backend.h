@@ -53,6 +53,7 @@ class Backend {
 // What a backend needs of a world before it exists: its spec under given options, in Settings' light.
 Spec make_spec(const std::string& id, const Options& options);
 std::vector<std::string> world_ids();
+std::string unknown_world(const std::string& id);  // what to say of an id that is none of them
 
 std::unique_ptr<Backend> make_cpu(const std::string& id, const Options& options, const Settings& settings);
 std::unique_ptr<Backend> make_cuda(const std::string& id, const Options& options, const Settings& settings, int device);

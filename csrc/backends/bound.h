@@ -1,10 +1,9 @@
 // What the backends share on the host: from a world, options and settings to a spec, a list of buffers and a Batch of
-// pointers into them.
+// pointers into them. Compiled once a world.
 #pragma once
 #include <algorithm>
 #include <array>
 
-#include "../worlds/all.h"
 #include "backend.h"
 
 namespace mesa {
@@ -171,11 +170,5 @@ class Bound : public Backend {
   std::vector<Buffer> buffers_;
   Batch<W> batch_;
 };
-
-inline std::string unknown_world(const std::string& id) {
-  std::string known;
-  for (const std::string& other : world_ids()) known += (known.empty() ? "" : ", ") + other;
-  return "id: got '" + id + "', allowed: " + known;
-}
 
 }  // namespace mesa

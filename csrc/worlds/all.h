@@ -1,10 +1,6 @@
-// The list of worlds: an include and an X(Name) each. The only index there is.
+// The list of worlds, the only index there is: X(Name) a line, whose rules are in worlds/<name in snake case>.h. The
+// build reads it too, and compiles each world's loops apart.
 #pragma once
-#include "bandit.h"
-#include "corridor.h"
-#include "maze.h"
-#include "tour.h"
-#include "tour_edit.h"
 
 #define MESA_WORLDS(X) \
   X(Bandit)            \
