@@ -71,10 +71,11 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
     print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
     print_table("Presets", ("id", "what"), [(name, preset.help) for name, preset in PRESETS.items()])
     print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
-    references = [("Bandit-v0", n, r.nature) for n, r in baselines.BANDIT_REFERENCES.items()]
-    references += [("Maze-v0", name, f"{r.nature}: {r.what}") for name, r in baselines.MAZE_REFERENCES.items()]
-    for tour_world, agents in baselines.TOUR_REFERENCES.items():
-        references += [(tour_world, name, f"{r.nature}: {r.what}") for name, r in agents.items()]
+    references = []
+    for with_agents in baselines.MODULES:
+        for name, agent in baselines.of(with_agents).agents(with_agents).items():
+            what = getattr(agent, "what", "")
+            references.append((with_agents, name, agent.nature + (f": {what}" if what else "")))
     print_table("Reference agents", ("world", "agent", "nature"), references)
     print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
     rows = list(devices().items())
