@@ -31,6 +31,8 @@ class NetworkConfig:
     """Hidden layers of mlp and window."""
     window: int = 1
     """Steps that a window agent sees."""
+    hide: tuple[str, ...] = ()
+    """Fields of the observation that are withheld from the network: previous_reward, previous_action …"""
 
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
@@ -39,10 +41,16 @@ class NetworkConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 65536:
                 raise ValueError(f"{name}: got {value!r}, allowed: 1 to 65536")
+        self.hide = tuple(self.hide)
 
 
 def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actions: int) -> Agent:
     """A fresh network for a world's observation fields and actions, initialised from torch's global generator."""
+    unknown = set(config.hide) - {field.name for field in fields}
+    if unknown:
+        names = ", ".join(field.name for field in fields)
+        raise ValueError(f"hide: got {', '.join(sorted(unknown))}, allowed: the observation's fields: {names}")
+    fields = [field for field in fields if field.name not in config.hide]
     if config.kind == "mlp":
         return MLP(fields, num_actions, config.hidden, config.layers)
     if config.kind == "window":

@@ -1,31 +1,44 @@
 """Does an agent keep learning after its weights are frozen? A recurrent network, a window of one and a stateless
 network are trained on bandits whose arms change every episode, frozen, and watched within episodes they never saw.
 
-Ceiling: the exact Bayes-optimal value. Floors: chance, and the best policy that remembers one action and reward.
-Planted controls beside the networks, on the same tasks: learners (Thompson, UCB, Gittins, Bayes-optimal), thermostats
-(win-stay-lose-shift, best arm of the last ten), random. Expected: the GRU's reward rises within the episode, close to
-the ceiling, its weights unchanged; the stateless network's does not rise. Sources: Duan et al. 2016 (RL^2), Wang et al.
-2016.
+Ceiling: the exact Bayes-optimal value, or the finite-horizon Gittins agent where that does not fit. Floors: chance, the best
+policy that remembers one action and reward, and the best arm of the last ten pulls (a thermostat): who is not above both is
+reported as not above a thermostat. Planted controls beside the networks, on the same tasks: learners (Thompson, UCB,
+Gittins, Bayes-optimal), thermostats (win-stay-lose-shift, best arm of the last ten), random. Expected: the GRU's reward
+rises within the episode, close to the ceiling, its weights unchanged; the stateless network's does not rise. Sources: Duan et
+al. 2016 (RL^2) for arms × pulls, Wang et al. 2016 for two arms and dependent arms.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from rich.progress import Progress
+
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
+from mesasim.agents.bandit_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
-from mesasim.progress import bars, training_bar
+from mesasim.experiments.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
+from mesasim.metrics import estimate
+from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
-from mesasim.train.ppo import PPOConfig, train
+from mesasim.train.ppo import PPOConfig
 
 NAME = "bandit-learning"
+RL2 = {f"{arms}x{pulls}": {"arms": arms, "pulls": pulls} for pulls in (10, 100) for arms in (5, 10, 50)}
+DEPENDENT = ("dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard")
+WANG = {"2x100": {"arms": 2, "pulls": 100}} | {p: {"arms": 2, "pulls": 100, "prior": p} for p in DEPENDENT}
+GRIDS: dict[str, dict[str, dict[str, Any]]] = {"": {}, "rl2": RL2, "wang": WANG, "all": RL2 | WANG}
+THERMOSTATS = ("win_stay_lose_next", "last_ten_sum", "last_ten_mean")
 
 
 @dataclass
@@ -36,98 +49,193 @@ class Config:
     """Arms of the bandit, 2 to 128."""
     pulls: int = 10
     """Pulls in an episode."""
+    prior: str = "uniform"
+    """Of the arms' means: uniform, or with two arms dependent_uniform, dependent_easy, dependent_medium, dependent_hard."""
+    grid: str = ""
+    """Many bandits in one run instead: rl2 (5, 10 and 50 arms × 10 and 100 pulls), wang (two arms × 100 pulls, independent
+    and dependent in four ways) or all."""
     tasks: int = 20000
     """Unseen tasks every agent is evaluated on."""
     seed: int = 1
-    """Seed of weights, training and evaluation."""
-    iterations: int = 250
-    """PPO iterations of the GRU; the window gets half of them, the stateless network, with nothing to learn, a fifth."""
-    num_envs: int = 2048
-    """Tasks trained on side by side."""
+    """First seed of weights and training; seed of the evaluation."""
+    seeds: int = 1
+    """Networks of each kind, trained from seed, seed + 1 …"""
+    iterations: int = 0
+    """PPO iterations of the GRU, 0 for what the bandit's size asks; the window gets half of them, the stateless network, with
+    nothing to learn, a fifth."""
+    num_envs: int = 0
+    """Tasks trained on side by side; 0 for what the bandit's size asks."""
     quick: bool = False
     """A small form that only shows that everything runs: 3 iterations, 500 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid: got {self.grid!r}, allowed: '', 'rl2', 'wang', 'all'")
+        if self.seeds < 1:
+            raise ValueError(f"seeds: got {self.seeds}, allowed: at least 1")
         if self.quick:
             self.iterations, self.tasks, self.num_envs = 3, 500, 256
 
 
-def agents(config: Config) -> dict[str, tuple[str, PPOConfig]]:
-    """The networks compared: name → (nature, how it is trained)."""
+def bandits(config: Config) -> dict[str, dict[str, Any]]:
+    """Name → options of Bandit-v0."""
+    if config.grid:
+        return GRIDS[config.grid]
+    one = {"arms": config.arms, "pulls": config.pulls}
+    return {NAME: one if config.prior == "uniform" else one | {"prior": config.prior}}
 
-    def ppo(network: NetworkConfig, iterations: int, **settings: Any) -> PPOConfig:
-        return PPOConfig(
-            world="Bandit-v0", options=options(config), network=network, iterations=max(1, iterations), seed=config.seed,
-            num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads, **settings,
-        )  # fmt: skip
 
+def recipe(options: Mapping[str, Any], **settings: Any) -> PPOConfig:
+    """How a GRU is trained on a bandit in some minutes. Ten pulls are one horizon; a hundred are begun with a short one, since
+    with a long one from the start small budgets stay at chance."""
+    if options["pulls"] <= 30:
+        chosen: dict[str, Any] = {"num_envs": 2048, "iterations": 250}
+    else:
+        chosen = {
+            "num_envs": 512, "iterations": 600, "epochs": 4, "learning_rate": 3e-3,
+            "first_discount": 0.8, "discount": 0.98, "entropy": 0.03,
+        }  # fmt: skip
+    chosen |= {name: value for name, value in settings.items() if value}
+    return PPOConfig(world="Bandit-v0", options=dict(options), rollout_steps=options["pulls"], **chosen)
+
+
+def learners(config: Config, options: Mapping[str, Any]) -> dict[str, Learner]:
+    """The networks compared."""
+    gru = recipe(
+        options,
+        num_envs=config.num_envs,
+        iterations=config.iterations,
+        num_threads=config.num_threads,
+        seed=config.seed,
+    )
     # A memory of one cannot tell how well an episode goes, so its critic is no help: whole returns, more exploration.
-    window = ppo(NetworkConfig("window", window=1), config.iterations // 2, gae_lambda=1.0, entropy=0.05)
+    window = replace(
+        gru, network=NetworkConfig("window", window=1), iterations=max(1, gru.iterations // 2), gae_lambda=1.0,
+        entropy=0.05,
+    )  # fmt: skip
+    mlp = replace(gru, network=NetworkConfig("mlp"), iterations=max(1, gru.iterations // 5))
     return {
-        "gru": ("recurrent", ppo(NetworkConfig("gru"), config.iterations)),
-        "window-1": ("memory of one", window),
-        "mlp": ("stateless", ppo(NetworkConfig("mlp"), config.iterations // 5)),
+        "gru": Learner("recurrent", gru),
+        "window-1": Learner("memory of one", window),
+        "mlp": Learner("stateless", mlp),
     }
-
-
-def options(config: Config) -> dict[str, Any]:
-    return {"arms": config.arms, "pulls": config.pulls}
 
 
 def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
-    """Trains, freezes, evaluates and writes the report; returns the summary."""
-    setting = baselines.Setting("Bandit-v0", options(config), config.tasks, 1000 + config.seed, config.num_threads)
+    """Trains, freezes, evaluates and writes the report; returns the summary. With a grid, each bandit has a folder and a
+    report of its own, and the summary is of all in units of (ceiling - floor)."""
+    for options in bandits(config).values():
+        baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed)  # refuses bad options
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
-    exact = exact_bandit.fits(config.arms, config.pulls)
-    known = baselines.scale(setting, []) if exact else None
-    evaluations: list[Evaluation] = []
+    compared, summaries = {}, {}
     with bars(quiet) as progress:
-        trained = {}
-        for name, (nature, ppo) in agents(config).items():
-            limits = (known.floor, known.ceiling) if known else (None, None)
-            report = training_bar(progress, name, ppo.iterations, *limits)
-            trained[name] = nature, train(ppo, out / name, resume=resume, report=report)
-        todo = list(baselines.references(setting))
-        bar = progress.add_task("evaluate", total=len(trained) + len(todo), detail="")
-        for name, (nature, agent) in trained.items():
-            progress.update(bar, detail=name)
-            evaluations.append(setting.evaluate(agent, name, nature))
-            progress.advance(bar)
-        for name, evaluate in todo:
-            progress.update(bar, detail=name)
-            evaluations.append(evaluate())
-            progress.advance(bar)
-    scale = known or baselines.scale(setting, evaluations)
-    rows = [summarize(e, scale.floor, scale.ceiling, trained=e.agent in trained) for e in evaluations]
-    below_optimum(rows, evaluations)
-    memory_of_one = exact_bandit.memory_of_one(config.arms, config.pulls)
-    summary = {
+        for name, options in bandits(config).items():
+            folder = out / name if config.grid else out
+            compared[name] = compare(config, options, folder, progress, resume=resume)
+            summaries[name] = summary_of(config, options, compared[name])
+            if config.grid:
+                own = asdict(replace(config, grid="", **options))
+                finish_run(folder, NAME, own, Config(), summaries[name], compared[name].evaluations)
+    if not config.grid:
+        return finish_run(out, NAME, asdict(config), Config(), summaries[NAME], compared[NAME].evaluations)
+    return finish_run(out, NAME, asdict(config), Config(), *over_grid(config, compared, summaries))
+
+
+def compare(
+    config: Config, options: dict[str, Any], out: Path, progress: Progress, *, resume: bool
+) -> Comparison:  # fmt: skip
+    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    chosen = learners(config, options)
+    seeds = range(config.seed, config.seed + config.seeds)
+    trained = train_learners(chosen, seeds, out, progress, resume=resume)
+    natures = {name: learner.nature for name, learner in chosen.items()}
+    missing = set(THERMOSTATS) - {name for name, _ in baselines.references(setting)}
+    planted = []
+    for name in sorted(missing):  # a thermostat needs no prior: it plays every bandit
+        reference = REFERENCES[name]
+        agent = reference.make(options["arms"], options["pulls"], config.seed, **reference.params)
+        planted.append(setting.evaluate(agent, name, reference.nature))
+    return evaluate_all(setting, natures, trained, progress, planted=planted)
+
+
+def summary_of(config: Config, options: Mapping[str, Any], comparison: Comparison) -> dict[str, Any]:
+    memory_of_one = best_memory_of_one(options, comparison)
+    return {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row, memory_of_one) for row in rows if row["trained"]],
-        "reading": scale.how + f". The best policy that remembers one action and reward earns {memory_of_one:.3f}. "
+        "verdicts": [verdict(row, comparison, memory_of_one) for row in comparison.rows if row["trained"]],
+        "reading": comparison.scale.how
+        + f". The best policy that remembers one action and reward earns {memory_of_one:.3f}. "
         "Slope: reward gained a pull within the episode (least squares, over tasks); it rises if beyond 4 standard errors.",
         "world": "Bandit-v0",
-        "options": options(config),
+        "options": dict(options),
         "seed": config.seed,
         "memory_of_one": memory_of_one,
-        "agents": rows,
+        "agents": comparison.rows,
+        "tables": [seeds_table("Over seeds", {_called(options): comparison})],
     }
-    return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
 
 
-def verdict(row: dict[str, Any], memory_of_one: float) -> str:
+def over_grid(
+    config: Config, compared: Mapping[str, Comparison], summaries: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Evaluation]]:
+    """The summary of a grid and its evaluations, rewards in units of (ceiling - floor)."""
+    rows, evaluations = [], []
+    for name, comparison in compared.items():
+        scale, chosen = comparison.scale, []
+        for e in comparison.evaluations:
+            if e.agent not in comparison.trained and e.agent not in THERMOSTATS:
+                continue
+            unit = (e.rewards - scale.floor / e.rewards.shape[1]) / (scale.ceiling - scale.floor)
+            chosen.append(replace(e, agent=f"{name}: {e.agent}", rewards=unit))
+        rows += [summarize(e, 0.0, 1.0, trained=e.agent.split(": ")[1] in comparison.trained) for e in chosen]
+        evaluations += chosen
+    below_optimum(rows, evaluations)
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": [f"{name}: {text}" for name, summary in summaries.items() for text in summary["verdicts"]],
+        "reading": "in units of (ceiling - floor) of each bandit, whose own report is in its folder.",
+        "world": "Bandit-v0", "options": {"grid": config.grid}, "seed": config.seed, "agents": rows,
+        "tables": [seeds_table("Every bandit, over seeds", compared)],
+    }  # fmt: skip
+    return summary, evaluations
+
+
+def best_memory_of_one(options: Mapping[str, Any], comparison: Comparison) -> float:
+    """Expected reward of the best policy that sees only its last action and reward: exact for independent arms; else what
+    win-stay-lose-shift earns on these tasks, which is the best there is with two symmetric arms."""
+    if options.get("prior", "uniform") == "uniform":
+        return exact_bandit.memory_of_one(options["arms"], options["pulls"])
+    return float(comparison.evaluation("win_stay_lose_next").returns.mean())
+
+
+def above_thermostats(agent: Evaluation, comparison: Comparison, memory_of_one: float) -> bool:
+    """Whether an agent earns more than the best memory of one (beyond 2 standard errors) and, task by task, more than every
+    thermostat."""
+    reward = estimate(agent.returns)
+    gaps = [estimate(agent.returns - comparison.evaluation(name).returns) for name in THERMOSTATS]
+    return reward.mean - 2 * reward.se > memory_of_one and all(gap.mean > 2 * gap.se for gap in gaps)
+
+
+def verdict(row: dict[str, Any], comparison: Comparison, memory_of_one: float) -> str:
     """One sentence of what an agent's row says."""
+    best = max(float(np.mean(comparison.evaluation(name).returns)) for name in THERMOSTATS)
     place = (
         f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f} of the ceiling {row['ceiling']:.3f} "
-        f"(chance {row['floor']:.2f}, best memory of one {memory_of_one:.2f}), weights unchanged. "
+        f"(chance {row['floor']:.2f}, best memory of one {memory_of_one:.2f}, best thermostat {best:.2f}), weights unchanged. "
     )
     if not row.get("rises"):
         return place + "Its reward does not rise within the episode: nothing is learned after the weights are frozen."
     slope = f"Its reward rises by {row['slope']:.4f} ± {row['slope_se']:.4f} a pull"
-    if row["reward_mean"] - 2 * row["reward_se"] > memory_of_one:
-        return place + slope + ", beyond what a memory of one can earn: it keeps learning in its activations."
-    return place + slope + ", but no further than a memory of one can: it reacts, and is not shown to learn."
+    if above_thermostats(comparison.evaluation(row["agent"]), comparison, memory_of_one):
+        return (
+            place + slope + ", beyond what a memory of one or a thermostat earns: it keeps learning in its activations."
+        )
+    return place + slope + ", but it is not above a thermostat: it reacts, and is not shown to learn."
+
+
+def _called(options: Mapping[str, Any]) -> str:
+    return options.get("prior", f"{options['arms']} arms × {options['pulls']} pulls")

@@ -67,6 +67,9 @@ def interrupt_held() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+METRICS = "metrics.csv"
+
+
 def write_rows(log: Path, rows: list[Any]) -> None:
     """metrics.csv, a row an iteration."""
 
@@ -82,7 +85,16 @@ def write_rows(log: Path, rows: list[Any]) -> None:
 
 def rows_until(log: Path, iteration: int) -> list[Any]:
     """The rows of metrics.csv up to an iteration, to go on after."""
-    if iteration == 0 or not log.exists():
+    return [] if iteration == 0 else [row for row in read_rows(log) if row["iteration"] <= iteration]
+
+
+def read_rows(log: Path) -> list[dict[str, float]]:
+    """Every row of a metrics.csv, as numbers; none where there is no file."""
+    if not log.exists():
         return []
     with log.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if int(row["iteration"]) <= iteration]
+        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text: str) -> float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -25,6 +25,7 @@ from mesasim.train.checkpoint import (
     save_checkpoint,
 )
 from mesasim.train.loop import (
+    METRICS,
     check_same_settings,
     interrupt_held,
     load_optimizer,
@@ -65,6 +66,9 @@ class PPOConfig:
     """Learning rate over the run: linear (to zero) or constant."""
     discount: float = 0.99
     """Discount factor."""
+    first_discount: float | None = None
+    """The discount factor to begin with, if not the same; the horizon 1 / (1 - discount) then grows evenly in its logarithm
+    over the first half of the run. Short horizons are learned first and fast, long ones then have a policy to start from."""
     gae_lambda: float = 0.3
     """Lambda of generalized advantage estimation."""
     clip: float = 0.2
@@ -96,6 +100,10 @@ class PPOConfig:
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: {low} to {high}")
+        if self.first_discount is not None and not 0 <= self.first_discount < 1:
+            raise ValueError(f"first_discount: got {self.first_discount!r}, allowed: 0 to below 1")
+        if self.first_discount is not None and self.discount == 1:
+            raise ValueError("first_discount: got a number with discount=1, allowed: None, or a discount below 1")
         if self.schedule not in ("linear", "constant"):
             raise ValueError(f"schedule: got {self.schedule!r}, allowed: 'linear', 'constant'")
         if self.minibatches > self.num_envs:
@@ -136,35 +144,49 @@ class Trainer:
 
     def iterate(self) -> Metrics:
         config = self.config
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         scale = 1 - self.iteration / config.iterations if config.schedule == "linear" else 1.0
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * scale
-        rollout = self.collector.collect(config.rollout_steps, config.discount)
+        discount = self.discount()
+        rollout = self.collector.collect(config.rollout_steps, discount)
         rolled = time.perf_counter()
-        metrics = self.update(rollout, config.entropy * scale)
+        metrics = self.update(rollout, config.entropy * scale, discount)
         self.iteration += 1
         episodes = rollout.done.sum().item()
         steps = config.num_envs * config.rollout_steps
         finished = time.perf_counter()
+        wall = finished - started
         return {
             "iteration": self.iteration,
             "steps": self.iteration * steps,
             "reward_per_step": rollout.reward.mean().item(),
             "episode_return": rollout.reward.sum().item() / episodes if episodes else float("nan"),
             **metrics,
-            "steps_per_second": steps / (finished - started),
-            "rollout_share": (rolled - started) / (finished - started),
+            "steps_per_second": steps / wall,
+            "rollout_share": (rolled - started) / wall,
+            "simulator_share": self.collector.simulator_seconds / wall,
+            "backward_share": self.backward_seconds / wall,
+            "cpu_seconds": time.process_time() - spent,
         }
 
-    def update(self, rollout: Rollout, entropy_weight: float) -> Metrics:
+    def discount(self) -> float:
+        """This iteration's."""
+        config = self.config
+        if config.first_discount is None:
+            return config.discount
+        share = min(1.0, 2 * self.iteration / config.iterations)
+        return 1 - (1 - config.first_discount) ** (1 - share) * (1 - config.discount) ** share
+
+    def update(self, rollout: Rollout, entropy_weight: float, discount: float) -> Metrics:
         config = self.config
         advantage = advantages(
-            rollout.reward, rollout.value, rollout.done, rollout.last_value, config.discount, config.gae_lambda
+            rollout.reward, rollout.value, rollout.done, rollout.last_value, discount, config.gae_lambda
         )
         target = advantage + rollout.value
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         totals = torch.zeros(4, device=advantage.device)
+        self.backward_seconds = 0.0  # gradients and the optimiser's step
         for _ in range(config.epochs):
             order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
             for slots in order.chunk(config.minibatches):
@@ -180,9 +202,11 @@ class Trainer:
                 entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
                 loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy
                 self.optimizer.zero_grad()
+                forward_done = time.perf_counter()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.agent.parameters(), config.max_gradient_norm)
                 self.optimizer.step()
+                self.backward_seconds += time.perf_counter() - forward_done
                 with torch.no_grad():
                     outside = ((ratio - 1).abs() > config.clip).float().mean()
                     totals += torch.stack([policy_loss, value_loss, entropy, outside]).detach()
@@ -265,7 +289,7 @@ def train(
         trainer.resume()
     run.mkdir(parents=True, exist_ok=True)
     write_whole(run / "config.yaml", lambda path: path.write_text(yaml.safe_dump(asdict(config), sort_keys=False)))
-    log = run / "metrics.csv"
+    log = run / METRICS
     rows = rows_until(log, trainer.iteration)
     with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board, interrupt_held() as asked:
         while trainer.iteration < config.iterations:

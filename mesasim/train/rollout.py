@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +41,7 @@ class Collector:
         self.env, self.agent, self.generator = env, agent, generator
         self.carry = agent.initial_carry(env.num_envs)
         self.is_first = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
+        self.simulator_seconds = 0.0  # of the last rollout, spent inside env.step
 
     @torch.no_grad()
     def collect(self, steps: int, discount: float) -> Rollout:
@@ -52,6 +54,7 @@ class Collector:
         log_prob, value, reward = numbers
         action = torch.empty((steps, slots), dtype=torch.int64, device=device)
         first_carry = self.carry
+        self.simulator_seconds = 0.0
         for t in range(steps):
             for name, tensor in seen.items():
                 obs[name][t] = tensor
@@ -61,7 +64,9 @@ class Collector:
             action[t] = sample(out.logits[0], self.generator)
             log_prob[t] = out.logits[0].log_softmax(-1).gather(1, action[t, :, None]).squeeze(1)
             value[t] = out.value[0]
+            stepped = time.perf_counter()
             _, step_reward, terminated, truncated, _ = env.step(action[t])
+            self.simulator_seconds += time.perf_counter() - stepped
             reward[t] = step_reward
             self.is_first = done[t] = terminated | truncated
             if truncated.any():

@@ -18,6 +18,7 @@ from mesasim.devices import usable_cores
 from mesasim.integrity import write_whole
 from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, load_weights, save_checkpoint
 from mesasim.train.loop import (
+    METRICS,
     check_same_settings,
     interrupt_held,
     load_optimizer,
@@ -160,8 +161,9 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_dump(trainer.description(), sort_keys=False)
     write_whole(run / "config.yaml", lambda path: path.write_text(settings))
-    log = run / "metrics.csv"
-    rows, window, started = rows_until(log, trainer.iteration), [], time.perf_counter()
+    log = run / METRICS
+    rows, window = rows_until(log, trainer.iteration), []
+    started, spent = time.perf_counter(), time.process_time()
     with interrupt_held() as asked:
         while trainer.iteration < config.iterations:
             window.append(trainer.iterate())
@@ -171,8 +173,9 @@ def train(
                 means = {name: torch.stack([w[name] for w in window]).mean().item() for name in window[0]}
                 seconds = time.perf_counter() - started
                 rate = len(window) * config.batch / seconds
-                rows.append({"iteration": trainer.iteration, **means, "examples_per_second": rate})
-                window, started = [], time.perf_counter()
+                cpu = time.process_time() - spent
+                rows.append({"iteration": trainer.iteration, **means, "examples_per_second": rate, "cpu_seconds": cpu})
+                window, started, spent = [], time.perf_counter(), time.process_time()
                 if report:
                     report(rows[-1])
             if stop or trainer.iteration % config.checkpoint_every == 0:
