@@ -8,10 +8,12 @@ from typing import Annotated
 import tyro
 
 from mesasim import _core
+from mesasim.agents import NetworkConfig
 from mesasim.bench.mazes import MODES, SIZES, bench_mazes
 from mesasim.bench.step import bench_step
 from mesasim.bench.tours import SIZES as TOUR_SIZES
 from mesasim.bench.tours import bench_tours
+from mesasim.bench.train import SHARES, bench_train
 from mesasim.progress import print_table
 from mesasim.runs import provenance
 from mesasim.spec import parse_options, world_id
@@ -156,4 +158,47 @@ def tsp(
     print_table(f"{machine}: {count:,} uniform instances of each n. {what}", head, cells)
 
 
-BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp}
+def train(
+    world: str = "Bandit-v0", option: OptionTexts = (), kind: tuple[str, ...] = ("gru", "mlp"), hidden: int = 64,
+    num_envs: int = 2048, rollout_steps: int = 10, epochs: int = 6, minibatches: int = 4, num_threads: tuple[int, ...] = (1,),
+    rounds: int = 5, json: bool = False,
+) -> None:  # fmt: skip
+    """Environment steps a second of PPO end to end, and the shares of simulator, forward and backward passes.
+
+    Args:
+        world: a world's id.
+        kind: networks, measured in turn.
+        hidden: units of their layers.
+        num_envs: slots.
+        rollout_steps: steps a slot between updates.
+        epochs: passes over each rollout.
+        minibatches: parts of each pass.
+        num_threads: of the simulator and of torch; several values are measured in turn.
+        rounds: iterations whose median is given, after one that is not counted.
+        json: one JSON object a row instead of a table.
+    """
+    rows = bench_train(
+        {world_id(world): parse_options(world, option)}, [NetworkConfig(name, hidden=hidden) for name in kind],
+        list(num_threads), num_envs=num_envs, rollout_steps=rollout_steps, epochs=epochs, minibatches=minibatches,
+        rounds=rounds,
+    )  # fmt: skip
+    machine = provenance()["machine"]
+    if json:
+        for row in rows:
+            print(dumps({**row, "machine": machine}))
+        return
+    head = ("world", "network", "threads", "steps/s", "per CPU s", "simulator", "forward", "backward", "rest")
+    cells = [
+        (
+            r["world"], f"{r['network']}-{r['hidden']}", r["num_threads"], f"{r['steps_per_second']:,.0f}",
+            f"{r['steps_per_cpu_second']:,.0f}", *(f"{r[share]:.1%}" for share in SHARES),
+        )
+        for r in rows
+    ]  # fmt: skip
+    what = (
+        f"{num_envs:,} slots × {rollout_steps} steps, {epochs} epochs, {minibatches} minibatches, medians of {rounds}"
+    )
+    print_table(f"{machine}: PPO end to end, {what}", head, cells)
+
+
+BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp, "train": train}

@@ -71,6 +71,9 @@ class PPOConfig:
     over the first half of the run. Short horizons are learned first and fast, long ones then have a policy to start from."""
     gae_lambda: float = 0.3
     """Lambda of generalized advantage estimation."""
+    reward_at: str = "step"
+    """When the outer learner is told rewards: step (at each) or episode (their sum, at an episode's end). What the agent
+    sees is the same."""
     clip: float = 0.2
     """Range of the probability ratio."""
     entropy: float = 0.02
@@ -106,6 +109,8 @@ class PPOConfig:
             raise ValueError("first_discount: got a number with discount=1, allowed: None, or a discount below 1")
         if self.schedule not in ("linear", "constant"):
             raise ValueError(f"schedule: got {self.schedule!r}, allowed: 'linear', 'constant'")
+        if self.reward_at not in ("step", "episode"):
+            raise ValueError(f"reward_at: got {self.reward_at!r}, allowed: 'step', 'episode'")
         if self.minibatches > self.num_envs:
             raise ValueError(f"minibatches: got {self.minibatches}, allowed: at most num_envs={self.num_envs}")
 
@@ -133,14 +138,18 @@ class Trainer:
             config.world, config.num_envs, device=config.device, num_threads=config.num_threads, seed=config.seed,
             history=True, autoreset_mode="SameStep", **config.options,
         )  # fmt: skip
-        torch.set_num_threads(self.env.num_threads)
+        self.set_threads()
         self.fields = field_shapes(self.env.fields)
         self.agent = new_agent(config, self.fields, len(self.env.world_spec.actions)).to(self.env.device)
         self.optimizer = torch.optim.Adam(self.agent.parameters(), lr=config.learning_rate, eps=1e-5)
         self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
         self.iteration = 0
         self.env.reset(seed=config.seed)
-        self.collector = Collector(self.env, self.agent, self.generator)
+        self.collector = Collector(self.env, self.agent, self.generator, config.reward_at == "episode")
+
+    def set_threads(self) -> None:
+        """torch's threads are the process's: whoever made a trainer last has set them."""
+        torch.set_num_threads(self.env.num_threads)
 
     def iterate(self) -> Metrics:
         config = self.config
@@ -166,7 +175,16 @@ class Trainer:
             "steps_per_second": steps / wall,
             "rollout_share": (rolled - started) / wall,
             "simulator_share": self.collector.simulator_seconds / wall,
+            "forward_share": (self.collector.agent_seconds + self.forward_seconds) / wall,
             "backward_share": self.backward_seconds / wall,
+            "rest_share": 1
+            - (
+                self.collector.simulator_seconds
+                + self.collector.agent_seconds
+                + self.forward_seconds
+                + self.backward_seconds
+            )
+            / wall,
             "cpu_seconds": time.process_time() - spent,
         }
 
@@ -186,11 +204,12 @@ class Trainer:
         target = advantage + rollout.value
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         totals = torch.zeros(4, device=advantage.device)
-        self.backward_seconds = 0.0  # gradients and the optimiser's step
+        self.forward_seconds = self.backward_seconds = 0.0  # the latter with the optimiser's step
         for _ in range(config.epochs):
             order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
             for slots in order.chunk(config.minibatches):
                 obs = {name: value[:, slots] for name, value in rollout.obs.items()}
+                began = time.perf_counter()
                 out = self.agent.unroll(obs, rollout.is_first[:, slots], rollout.first_carry[slots])
                 log_probs = out.logits.log_softmax(-1)
                 log_prob = log_probs.gather(-1, rollout.action[:, slots, None]).squeeze(-1)
@@ -206,6 +225,7 @@ class Trainer:
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.agent.parameters(), config.max_gradient_norm)
                 self.optimizer.step()
+                self.forward_seconds += forward_done - began
                 self.backward_seconds += time.perf_counter() - forward_done
                 with torch.no_grad():
                     outside = ((ratio - 1).abs() > config.clip).float().mean()
@@ -223,6 +243,7 @@ class Trainer:
         tensors |= optimizer_tensors(self.optimizer)
         tensors["trainer/carry"] = self.collector.carry
         tensors["trainer/is_first"] = self.collector.is_first
+        tensors["trainer/withheld"] = self.collector.withheld
         tensors["trainer/generator"] = self.generator.get_state()
         tensors["trainer/env"] = torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8)
         meta = {
@@ -246,6 +267,7 @@ class Trainer:
         self.env.set_state(tensors["trainer/env"].numpy().tobytes())
         self.collector.carry = tensors["trainer/carry"].to(self.env.device)
         self.collector.is_first = tensors["trainer/is_first"].to(self.env.device)
+        self.collector.withheld = tensors["trainer/withheld"].to(self.env.device)
         self.generator.set_state(tensors["trainer/generator"])
         self.iteration = meta["iteration"]
 

@@ -35,13 +35,15 @@ def sample(logits: Tensor, generator: torch.Generator) -> Tensor:
 
 class Collector:
     """Steps one environment with one agent, remembering between rollouts where both stand. The environment resets
-    itself in the same step (SameStep), so that every row is a real transition."""
+    itself in the same step (SameStep), so that every row is a real transition. `at_end`: an episode's rewards are withheld
+    and handed out as their sum with its last step."""
 
-    def __init__(self, env: MesaVectorEnv, agent: Agent, generator: torch.Generator) -> None:
+    def __init__(self, env: MesaVectorEnv, agent: Agent, generator: torch.Generator, at_end: bool = False) -> None:
         self.env, self.agent, self.generator = env, agent, generator
         self.carry = agent.initial_carry(env.num_envs)
         self.is_first = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
-        self.simulator_seconds = 0.0  # of the last rollout, spent inside env.step
+        self.at_end, self.withheld = at_end, torch.zeros(env.num_envs, device=env.device)
+        self.simulator_seconds = self.agent_seconds = 0.0  # of the last rollout, inside env.step and agent.unroll
 
     @torch.no_grad()
     def collect(self, steps: int, discount: float) -> Rollout:
@@ -54,12 +56,14 @@ class Collector:
         log_prob, value, reward = numbers
         action = torch.empty((steps, slots), dtype=torch.int64, device=device)
         first_carry = self.carry
-        self.simulator_seconds = 0.0
+        self.simulator_seconds = self.agent_seconds = 0.0
         for t in range(steps):
             for name, tensor in seen.items():
                 obs[name][t] = tensor
             is_first[t] = self.is_first
+            asked = time.perf_counter()
             out = self.agent.unroll({name: o[t : t + 1] for name, o in obs.items()}, is_first[t : t + 1], self.carry)
+            self.agent_seconds += time.perf_counter() - asked
             self.carry = out.carry
             action[t] = sample(out.logits[0], self.generator)
             log_prob[t] = out.logits[0].log_softmax(-1).gather(1, action[t, :, None]).squeeze(1)
@@ -69,6 +73,10 @@ class Collector:
             self.simulator_seconds += time.perf_counter() - stepped
             reward[t] = step_reward
             self.is_first = done[t] = terminated | truncated
+            if self.at_end:
+                self.withheld = self.withheld + reward[t]
+                reward[t] = self.withheld * done[t]
+                self.withheld = self.withheld * ~done[t]
             if truncated.any():
                 reward[t] += discount * truncated * self._value_of(env.buffers.group["final_observation"])
         return Rollout(

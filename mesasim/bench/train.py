@@ -1,0 +1,49 @@
+"""End-to-end environment steps a second of PPO, and where the time goes: simulator, the agent's forward passes (in the
+rollout and in the update), backward passes with the optimiser's step. Networks are measured in turn, round by round."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+from mesasim.agents import NetworkConfig
+from mesasim.train.ppo import PPOConfig, Trainer
+
+SHARES = ("simulator_share", "forward_share", "backward_share", "rest_share")
+
+
+def bench_train(
+    worlds: dict[str, dict[str, Any]], networks: list[NetworkConfig], num_threads: list[int], *, num_envs: int,
+    rollout_steps: int, epochs: int, minibatches: int, rounds: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A row a world, network and number of threads; medians over `rounds` iterations after one that is not counted."""
+    cases: list[tuple[PPOConfig, Trainer, list[dict[str, float]]]] = []
+    for world, options in worlds.items():
+        for network in networks:
+            for threads in num_threads:
+                config = PPOConfig(
+                    world=world, options=options, network=network, num_envs=num_envs, rollout_steps=rollout_steps,
+                    epochs=epochs, minibatches=minibatches, num_threads=threads, iterations=rounds + 1,
+                )  # fmt: skip
+                cases.append((config, Trainer(config), []))
+    for _ in range(rounds + 1):
+        for _, trainer, seen in cases:
+            trainer.set_threads()
+            started = time.perf_counter()
+            seen.append(trainer.iterate() | {"wall": time.perf_counter() - started})
+    return [_row(config, seen[1:]) for config, _, seen in cases]
+
+
+def _row(config: PPOConfig, seen: list[dict[str, float]]) -> dict[str, Any]:
+    def median(name: str) -> float:
+        return statistics.median(metrics[name] for metrics in seen)
+
+    steps = config.num_envs * config.rollout_steps
+    row = {
+        "world": config.world, "options": config.options, "network": config.network.kind, "hidden": config.network.hidden,
+        "num_threads": config.num_threads, "num_envs": config.num_envs, "rollout_steps": config.rollout_steps,
+        "epochs": config.epochs, "steps_per_second": median("steps_per_second"),
+        "steps_per_cpu_second": steps / median("cpu_seconds"), "rounds": len(seen),
+    }  # fmt: skip
+    return row | {name: median(name) for name in SHARES}

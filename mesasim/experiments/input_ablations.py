@@ -1,0 +1,104 @@
+"""Which of its inputs does an agent need to learn within an episode? The same recurrent network is trained with one input
+after another withheld: the last reward, the last action, both, or the clock.
+
+Ceiling: exact Bayes-optimal value; floor: chance. Planted controls: a Bayes-optimal agent that sees everything, one that
+remembers a single action and reward, and random. Expected: without rewards an agent stays at chance, however much else it
+remembers (Wang et al. 2016, on all of their tasks); without actions it can still learn as far as it can tell from its own
+state what it must have done; the clock is worth little.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mesasim import baselines
+from mesasim.agents import NetworkConfig
+from mesasim.experiments import question
+from mesasim.experiments.bandit_learning import recipe
+from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.metrics import RISING_AT
+from mesasim.progress import bars
+from mesasim.runs import finish_run, start_run
+
+NAME = "input-ablations"
+WITHHELD = {
+    "nothing": (),
+    "reward": ("previous_reward",),
+    "action": ("previous_action",),
+    "reward and action": ("previous_reward", "previous_action"),
+    "clock": ("pull",),
+}
+CONTROLS = ("bayes_optimal", "win_stay_lose_next", "random")
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    arms: int = 5
+    """Arms of the bandit."""
+    pulls: int = 10
+    """Pulls in an episode."""
+    tasks: int = 20000
+    """Unseen tasks every agent is evaluated on."""
+    iterations: int = 120
+    """PPO iterations of each network."""
+    seed: int = 1
+    """First seed of weights and training; seed of the evaluation."""
+    seeds: int = 1
+    """Networks for each ablation, trained from seed, seed + 1 …"""
+    quick: bool = False
+    """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.iterations, self.tasks = 2, 200
+
+
+def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
+    chosen = {}
+    for name, fields in WITHHELD.items():
+        ppo = recipe(options, iterations=config.iterations, num_threads=config.num_threads)
+        ppo.network = NetworkConfig("gru", hide=fields)
+        if config.quick:
+            ppo.num_envs = 64
+        chosen[f"without {name}"] = Learner("recurrent", ppo)
+    return chosen
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains a network an ablation, freezes, evaluates and writes the report; returns the summary."""
+    options = {"arms": config.arms, "pulls": config.pulls, "clock": True}
+    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    chosen = learners(config, options)
+    with bars(quiet) as progress:
+        seeds = range(config.seed, config.seed + config.seeds)
+        trained = train_learners(chosen, seeds, out, progress, resume=resume)
+        natures = {name: learner.nature for name, learner in chosen.items()}
+        comparison = evaluate_all(setting, natures, trained, progress, references=CONTROLS)
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": [verdict(row) for row in comparison.rows if row["trained"]],
+        "reading": comparison.scale.how + ".",
+        "world": "Bandit-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        "tables": [seeds_table("Reward by what is withheld", {"": comparison})],
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """One sentence of what an agent's row says."""
+    above = row["reward_mean"] - row["floor"]
+    at_chance = abs(above) < RISING_AT * row["reward_se"]
+    place = f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f}, {row['fraction']:.0%} of the way to the ceiling"
+    if at_chance:
+        return f"{place}: at chance."
+    return f"{place}: {'it learns within the episode' if row.get('rises') else 'it does not get better within the episode'}."

@@ -1,0 +1,147 @@
+"""Does what was learned to learn transfer? A recurrent network is trained on each of five kinds of two-armed bandits, frozen,
+and tested on all five.
+
+The kinds (Wang et al. 2016): independent arms, and dependent arms p and 1 - p with p uniform or from {.1, .9}, {.25, .75},
+{.4, .6}. Ceiling of each column: the exact Bayes-optimal value; floor: chance. Planted controls: Thompson sampling that
+believes arms are independent, which transfers to all, and the thermostat of the last ten pulls, which was trained on none.
+Expected: the diagonal is best in its column; off it a specialised inner algorithm can be worse than Thompson sampling.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mesasim import baselines
+from mesasim.agents import Agent
+from mesasim.agents.bandit_references import REFERENCES
+from mesasim.experiments import question
+from mesasim.experiments.bandit_learning import DEPENDENT, recipe
+from mesasim.experiments.comparing import Learner, evaluate_all, train_learners
+from mesasim.metrics import estimate, fraction
+from mesasim.progress import bars
+from mesasim.results import summarize
+from mesasim.runs import finish_run, start_run
+
+NAME = "transfer"
+KINDS = ("independent", *DEPENDENT)
+CONTROLS = ("thompson", "last_ten_sum", "random")
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    pulls: int = 30
+    """Pulls in an episode; Wang et al. used 100."""
+    tasks: int = 20000
+    """Unseen tasks of every kind that every agent is evaluated on."""
+    iterations: int = 0
+    """PPO iterations of each network; 0: what the bandit's size asks."""
+    seed: int = 1
+    """First seed of weights and training; seed of the evaluation."""
+    seeds: int = 1
+    """Networks of each kind, trained from seed, seed + 1 …"""
+    quick: bool = False
+    """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.iterations, self.tasks, self.pulls = 2, 200, 10
+
+
+def options(kind: str, config: Config) -> dict[str, Any]:
+    one = {"arms": 2, "pulls": config.pulls}
+    return one if kind == "independent" else one | {"prior": kind}
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains a network a kind, freezes, evaluates each on every kind and writes the report; returns the summary."""
+    settings = {
+        kind: baselines.Setting(
+            "Bandit-v0", options(kind, config), config.tasks, 1000 + config.seed, config.num_threads
+        )
+        for kind in KINDS
+    }
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    learners = {
+        f"trained on {kind}": Learner(
+            "recurrent", recipe(options(kind, config), iterations=config.iterations, num_threads=config.num_threads,
+                                num_envs=64 if config.quick else 0),
+        )
+        for kind in KINDS
+    }  # fmt: skip
+    with bars(quiet) as progress:
+        seeds = range(config.seed, config.seed + config.seeds)
+        trained = train_learners(learners, seeds, out, progress, resume=resume)
+        columns = {}
+        for kind, setting in settings.items():
+            planted = [setting.evaluate(control(name, config), name, REFERENCES[name].nature) for name in CONTROLS]
+            columns[kind] = evaluate_all(
+                setting, dict.fromkeys(learners, "recurrent"), trained, progress, references=False, planted=planted
+            )
+    rows, evaluations = [], []
+    for kind, column in columns.items():
+        for e in column.evaluations:
+            unit = (e.rewards - column.scale.floor / config.pulls) / (column.scale.ceiling - column.scale.floor)
+            evaluations.append(replace(e, agent=f"{e.agent}, on {kind}", rewards=unit))
+            rows.append(summarize(evaluations[-1], 0.0, 1.0, trained=e.agent in trained))
+    names = [*learners, *CONTROLS]
+    matrix = {
+        name: {kind: cell(column.over_seeds(name) if name in learners else estimate(column.evaluation(name).returns), column)
+               for kind, column in columns.items()}
+        for name in names
+    }  # fmt: skip
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": verdicts(matrix),
+        "reading": "in units of (ceiling - floor) of each kind.",
+        "world": "Bandit-v0", "options": {"arms": 2, "pulls": config.pulls}, "seed": config.seed, "agents": rows,
+        "tables": [
+            {
+                "title": "Fraction of (ceiling - floor), ± SE: a row an agent, a column a kind of bandit it is tested on",
+                "head": ["agent", *KINDS],
+                "rows": [
+                    [name, *(f"{value:.3f} ± {se:.3f}" for value, se in matrix[name].values())] for name in names
+                ],
+                "note": "Standard errors are over seeds where there are several, else over tasks. "
+                + "; ".join(f"{kind}: {c.scale.floor:.2f} to {c.scale.ceiling:.3f}" for kind, c in columns.items()),
+            }
+        ],
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
+
+
+def control(name: str, config: Config) -> Agent:
+    return REFERENCES[name].make(2, config.pulls, config.seed, **REFERENCES[name].params)
+
+
+def cell(value: tuple[float, float], column: Any) -> tuple[float, float]:
+    """Mean and standard error in units of (ceiling - floor)."""
+    floor, ceiling = column.scale.floor, column.scale.ceiling
+    return fraction(value[0], floor, ceiling), value[1] / (ceiling - floor)
+
+
+def verdicts(matrix: dict[str, dict[str, tuple[float, float]]]) -> list[str]:
+    """For each kind: whether the network trained on it is best there, and which others fall below Thompson sampling."""
+    found = []
+    for kind in KINDS:
+        own, se = matrix[f"trained on {kind}"][kind]
+        others = {k: matrix[f"trained on {k}"][kind] for k in KINDS if k != kind}
+        best = max(others, key=lambda k: others[k][0])
+        thompson = matrix["thompson"][kind]
+        lost = [k for k, (mean, error) in others.items() if mean + 2 * np.hypot(error, thompson[1]) < thompson[0]]
+        ahead = own - others[best][0]
+        found.append(
+            f"on {kind}: trained there {own:.3f} ± {se:.3f}, {'best' if ahead > 0 else 'not best'} (next or better: trained on "
+            f"{best}, {others[best][0]:.3f}); Thompson sampling {thompson[0]:.3f}; below it: {', '.join(lost) or 'none'}."
+        )
+    return found
