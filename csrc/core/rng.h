@@ -26,7 +26,7 @@ MESA_HD Block philox4x32_10(Block counter, uint32_t key0, uint32_t key1) {
 }
 
 // Why a number is drawn. Two purposes never share a number, so adding draws to one cannot move the other.
-enum class Purpose : uint8_t { kTask = 0, kStep = 1, kLayout = 2, kPlacement = 3, kTie = 4, kBraid = 5 };
+enum class Purpose : uint8_t { kTask = 0, kStep = 1, kLayout = 2, kPlacement = 3, kTie = 4, kBraid = 5, kDrift = 6 };
 
 // Whose number it is: one slot's one episode. `stream` is the slot's global number.
 struct Key {

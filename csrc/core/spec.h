@@ -79,7 +79,7 @@ struct Spec {
 };
 
 // A list option's values, in a Config: at most kMostValues.
-constexpr int kMostValues = 8;
+constexpr int kMostValues = 16;  // a value an arm of a bandit of moderate size
 template <class T>
 struct ShortList {
   T value[kMostValues] = {};

@@ -1,96 +1,22 @@
 // Bandit: k arms whose reward distributions are drawn anew for every task; an episode is `pulls` pulls of one task.
-// A pull is a trial. Without history the agent sees nothing (or the clock): whoever then does better than chance on
-// average knows the prior, not the task.
+// A pull is a trial. Arms may drift from pull to pull (restless), and tasks may come from a finite set. Without history
+// the agent sees nothing (or the clock): whoever then does better than chance on average knows the prior, not the task.
 #pragma once
 #include "../core/batch.h"
 #include "../core/spec.h"
+#include "bandit/config.h"
 
 namespace mesa {
 
 struct Bandit {
   static constexpr const char* kId = "Bandit-v0";
-  enum Reward : int32_t { kBernoulli, kGaussian };
-  enum Prior : int32_t {
-    kUniform,
-    kBeta,
-    kDependentUniform,
-    kDependentEasy,
-    kDependentMedium,
-    kDependentHard,
-    kNormal
-  };
-
-  struct Config {
-    bool oracle = false;  // set by the engine
-    int32_t arms = 5, pulls = 10;
-    int32_t reward = kBernoulli, prior = kUniform;
-    double alpha = 1.0, beta = 1.0;
-    double prior_mean = 0.0, prior_std = 1.0, reward_std = 1.0;
-    bool clock = false;
-  };
+  using Config = BanditConfig;
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
-    v.integer("arms", c.arms, 2, 128, "number of arms");
-    v.integer("pulls", c.pulls, 1, 10000, "pulls in an episode (one task)");
-    v.choice("reward", c.reward, {"bernoulli", "gaussian"}, "0/1 with the arm's mean, or normal around it");
-    v.choice(
-        "prior", c.prior,
-        {"uniform", "beta", "dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard", "normal"},
-        "arm means: independent U(0,1), Beta(alpha, beta) or N(prior_mean, prior_std^2); dependent: two arms p and "
-        "1-p, p from U(0,1), {.1,.9}, {.25,.75} or {.4,.6}");
-    v.real("alpha", c.alpha, 0.05, 1000.0, "first parameter of prior=beta");
-    v.real("beta", c.beta, 0.05, 1000.0, "second parameter of prior=beta");
-    v.real("prior_mean", c.prior_mean, -1000.0, 1000.0, "mean of prior=normal");
-    v.real("prior_std", c.prior_std, 0.0, 1000.0, "standard deviation of prior=normal");
-    v.real("reward_std", c.reward_std, 0.0, 1000.0, "standard deviation of a gaussian reward around its arm's mean");
-    v.flag("clock", c.clock, "show the number of pulls made (otherwise the observation is constant 0)");
+    Config::options(v, c);
   }
-  static void check(const Config& c) {
-    if (c.prior >= kDependentUniform && c.prior <= kDependentHard && c.arms != 2)
-      throw std::invalid_argument("arms: got " + std::to_string(c.arms) + ", allowed: 2 with a dependent prior");
-    if (c.prior == kNormal && c.reward != kGaussian)
-      throw std::invalid_argument("prior: got 'normal', allowed with reward='bernoulli': the priors inside [0, 1]");
-  }
-  static void describe(const Config& c, Spec& spec) {
-    spec.help = "k-armed bandit, a fresh draw of the arms every episode";
-    spec.observation = {
-        {"pull", Dtype::kInt32, {1}, 0, c.clock ? double(c.pulls) : 0, 0, "pulls made if clock, else 0"}};
-    const bool any_mean = c.prior == kNormal, any_reward = c.reward == kGaussian;
-    const double low = any_mean ? -kUnbounded : 0, high = any_mean ? kUnbounded : 1;
-    const double sum_low = any_reward ? -kUnbounded : 0, sum_high = any_reward ? kUnbounded : c.pulls;
-    spec.oracle = {
-        {"arm_means", Dtype::kFloat32, {c.arms}, low, high, 0, "expected reward of each arm in this task"},
-        {"best_arm",
-         Dtype::kInt32,
-         {1},
-         0,
-         double(c.arms - 1),
-         c.arms,
-         "the arm of highest mean, the first among equals"},
-        {"pull_counts", Dtype::kInt32, {c.arms}, 0, double(c.pulls), 0, "times each arm was pulled this episode"},
-        {"reward_sums",
-         Dtype::kFloat32,
-         {c.arms},
-         sum_low,
-         sum_high,
-         0,
-         "rewards from each arm this episode; with pull_counts, the posterior's sufficient statistics"},
-        {"expected_regret",
-         Dtype::kFloat32,
-         {1},
-         0,
-         kUnbounded,
-         0,
-         "sum over pulls of (best mean - mean of the arm pulled)"}};
-    for (int32_t arm = 0; arm < c.arms; ++arm) spec.actions.push_back("pull arm " + std::to_string(arm));
-    spec.variants = {{},
-                     {{"arms", int64_t{10}}, {"pulls", int64_t{7}}, {"clock", true}},
-                     {{"arms", int64_t{2}}, {"prior", std::string("dependent_uniform")}},
-                     {{"arms", int64_t{2}}, {"prior", std::string("dependent_hard")}},
-                     {{"prior", std::string("beta")}, {"alpha", 0.5}, {"beta", 3.0}},
-                     {{"reward", std::string("gaussian")}},
-                     {{"reward", std::string("gaussian")}, {"prior", std::string("normal")}, {"reward_std", 0.5}}};
-  }
+  static void check(const Config& c) { Config::check(c); }
+  static void describe(const Config& c, Spec& spec) { Config::describe(c, spec); }
 
   struct State {
     uint32_t words[4];  // the current Philox block of reward draws: a byte a pull
@@ -100,20 +26,32 @@ struct Bandit {
   };
   static_assert(sizeof(State) == 32 && std::is_trivially_copyable_v<State>);
 
-  // Tail: the means, as thresholds p * 2^32 (Bernoulli) or floats (Gaussian); then, for the oracle, counts and sums.
+  // Tail: the means, as thresholds p * 2^32 (Bernoulli) or floats (Gaussian); then, for the oracle, counts and sums;
+  // then, if arms drift, which volatility this episode has; then, if the tasks are numbered, the task's number.
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
-  MESA_HD static int64_t tail_bytes(const Config& c) { return int64_t{c.arms} * (c.oracle ? 12 : 4); }
+  MESA_HD static int64_t arms_bytes(const Config& c) { return int64_t{c.arms} * (c.oracle ? 12 : 4); }
+  MESA_HD static int64_t tail_bytes(const Config& c) {
+    return arms_bytes(c) + (c.drift != Config::kStill ? 4 : 0) + (c.num_tasks > 0 ? 4 : 0);
+  }
   MESA_HD static uint32_t* thresholds(State& s) { return tail_of<uint32_t>(s); }
   MESA_HD static float* means(State& s) { return tail_of<float>(s); }
   MESA_HD static int32_t* counts(const Config& c, State& s) { return tail_of<int32_t>(s, 4 * int64_t{c.arms}); }
   MESA_HD static float* sums(const Config& c, State& s) { return tail_of<float>(s, 8 * int64_t{c.arms}); }
+  template <class S>
+  MESA_HD static auto& regime(const Config& c, S& s) {
+    return *tail_of<int32_t>(s, arms_bytes(c));
+  }
+  template <class S>
+  MESA_HD static auto& task_number(const Config& c, S& s) {
+    return *tail_of<int32_t>(s, tail_bytes(c) - 4);
+  }
 
   MESA_HD static uint32_t threshold(double p) {
     const double scaled = p * 4294967296.0;
     return scaled >= 4294967295.0 ? 4294967295u : static_cast<uint32_t>(scaled);
   }
   MESA_HD static double mean(const Config& c, State& s, int32_t arm) {
-    return c.reward == kGaussian ? means(s)[arm] : thresholds(s)[arm] * (1.0 / 4294967296.0);
+    return c.reward == Config::kGaussian ? means(s)[arm] : thresholds(s)[arm] * (1.0 / 4294967296.0);
   }
   MESA_HD static int32_t best_arm(const Config& c, State& s) {
     int32_t best = 0;
@@ -121,37 +59,66 @@ struct Bandit {
       if (mean(c, s, arm) > mean(c, s, best)) best = arm;
     return best;
   }
-  // One arm's mean for the independent priors.
-  MESA_HD static double draw_mean(const Config& c, Rng& rng) {
-    if (c.prior == kBeta) return rng.beta(c.alpha, c.beta);
-    if (c.prior == kNormal) return c.prior_mean + c.prior_std * rng.normal();
-    return rng.uniform();
-  }
   MESA_HD static void set_mean(const Config& c, State& s, int32_t arm, double mean) {
-    if (c.reward == kGaussian) {
+    if (c.reward == Config::kGaussian) {
       means(s)[arm] = static_cast<float>(mean);
     } else {
       thresholds(s)[arm] = threshold(mean);
     }
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
-    s = State{};
-    if (c.prior == kUniform && c.reward == kBernoulli) {  // the threshold is the draw itself: four arms a block
-      for (int32_t arm = 0; arm < c.arms; arm += 4) {
+  // One arm's mean for the independent priors.
+  MESA_HD static double draw_mean(const Config& c, int32_t arm, Rng& rng) {
+    if (c.prior == Config::kBeta) return rng.beta(c.alpha_of(arm), c.beta_of(arm));
+    if (c.prior == Config::kNormal) return c.prior_mean + c.prior_std * rng.normal();
+    return rng.uniform();
+  }
+  MESA_HD static void set_pair(const Config& c, State& s, double p) {
+    set_mean(c, s, 0, p);
+    set_mean(c, s, 1, 1.0 - p);
+  }
+  MESA_HD static void draw_pair(const Config& c, State& s, Rng& rng) {
+    const double u = rng.uniform();
+    const double high = c.prior == Config::kDependentEasy ? 0.9 : c.prior == Config::kDependentMedium ? 0.75 : 0.6;
+    set_pair(c, s, c.prior == Config::kDependentUniform ? u : u < 0.5 ? high : 1.0 - high);
+  }
+  // All arms' means. `key` is the slot's own, or that of a numbered task.
+  MESA_HD static void draw_task(const Config& c, State& s, const Key& key) {
+    if (c.prior == Config::kUniform && c.reward == Config::kBernoulli) {
+      for (int32_t arm = 0; arm < c.arms; arm += 4) {  // the threshold is the draw itself: four arms a block
         const Block block = key.block(Purpose::kTask, static_cast<uint32_t>(arm) / 4);
         for (int32_t i = 0; i < 4 && arm + i < c.arms; ++i) thresholds(s)[arm + i] = block.word[i];
       }
-    } else if (c.prior >= kDependentUniform && c.prior <= kDependentHard) {
-      Rng rng(key, Purpose::kTask);
-      const double u = rng.uniform();
-      const double high = c.prior == kDependentEasy ? 0.9 : c.prior == kDependentMedium ? 0.75 : 0.6;
-      const double p = c.prior == kDependentUniform ? u : u < 0.5 ? high : 1.0 - high;
-      set_mean(c, s, 0, p);
-      set_mean(c, s, 1, 1.0 - p);
+      return;
+    }
+    Rng rng(key, Purpose::kTask);
+    if (c.dependent()) {
+      draw_pair(c, s, rng);
+    } else if (c.prior == Config::kInformative) {
+      const int32_t last = c.arms - 1, target = static_cast<int32_t>(rng.below(static_cast<uint32_t>(last)));
+      for (int32_t arm = 0; arm < last; ++arm) set_mean(c, s, arm, arm == target ? 5.0 : 1.0);
+      set_mean(c, s, last, (target + 1.0) / last);
     } else {
-      Rng rng(key, Purpose::kTask);
-      for (int32_t arm = 0; arm < c.arms; ++arm) set_mean(c, s, arm, draw_mean(c, rng));
+      for (int32_t arm = 0; arm < c.arms; ++arm) set_mean(c, s, arm, draw_mean(c, arm, rng));
+    }
+  }
+  // A numbered task has a key that no slot's episode has, so that fresh tasks are never those of a set.
+  MESA_HD static Key task_key(const Config& c, int32_t number) {
+    return {static_cast<uint64_t>(c.task_seed), static_cast<uint32_t>(number), 0xFFFFFFFFu};
+  }
+
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+    s = State{};
+    Key task = key;
+    if (c.num_tasks > 0) {
+      Rng rng(key, Purpose::kPlacement);
+      task_number(c, s) = static_cast<int32_t>(rng.below(static_cast<uint32_t>(c.num_tasks)));
+      task = task_key(c, task_number(c, s));
+    }
+    draw_task(c, s, task);
+    if (c.drift != Config::kStill) {
+      Rng rng(task, Purpose::kLayout);
+      regime(c, s) = static_cast<int32_t>(rng.below(static_cast<uint32_t>(c.volatility.count)));
     }
     if (c.oracle) {
       s.best = best_arm(c, s);
@@ -164,7 +131,7 @@ struct Bandit {
 
   MESA_HD static float draw_reward(const Config& c, State& s, int32_t arm, const Key& key) {
     const uint32_t pull = static_cast<uint32_t>(s.pull);
-    if (c.reward == kGaussian) {
+    if (c.reward == Config::kGaussian) {
       const Block block = key.block(Purpose::kStep, pull);
       const double noise = normal_quantile(unit_interval(block.word[0], block.word[1]));
       return static_cast<float>(means(s)[arm] + c.reward_std * noise);
@@ -182,6 +149,41 @@ struct Bandit {
     return static_cast<float>(success);
   }
 
+  // p folded back into [0, 1] at both ends.
+  MESA_HD static double reflected(double p) {
+    p = p < 0 ? -p : p;
+    p -= 2.0 * static_cast<int32_t>(0.5 * p);
+    return p > 1.0 ? 2.0 - p : p;
+  }
+  MESA_HD static double walked(const Config& c, double mean, double step) {
+    return c.reward == Config::kGaussian ? mean + step : reflected(mean + step);
+  }
+  // Restless arms between one pull and the next. Arm by arm, 64 blocks of draws each: a redraw may reject some.
+  MESA_HD static void drift(const Config& c, State& s, const Key& key) {
+    const double volatility = c.volatility.value[regime(c, s)];
+    const int32_t moving = c.dependent() || c.drift == Config::kSwap ? 1 : c.arms;  // arm 1 follows arm 0
+    for (int32_t arm = 0; arm < moving; ++arm) {
+      Rng rng(key, Purpose::kDrift);
+      rng.next_block = 64u * static_cast<uint32_t>(s.pull * c.arms + arm);
+      if (c.drift == Config::kWalk) {
+        const double to = walked(c, mean(c, s, arm), volatility * rng.normal());
+        c.dependent() ? set_pair(c, s, to) : set_mean(c, s, arm, to);
+        continue;
+      }
+      if (rng.uniform() >= volatility) continue;
+      if (c.drift == Config::kSwap) {
+        const uint32_t kept = thresholds(s)[0];  // the same four bytes whatever the reward
+        thresholds(s)[0] = thresholds(s)[1];
+        thresholds(s)[1] = kept;
+      } else if (c.dependent()) {
+        draw_pair(c, s, rng);
+      } else {
+        set_mean(c, s, arm, draw_mean(c, arm, rng));
+      }
+    }
+    if (c.oracle) s.best = best_arm(c, s);
+  }
+
   MESA_HD static Outcome step(const Config& c, State& s, int32_t arm, const Key& key) {
     const float reward = draw_reward(c, s, arm, key);
     ++s.pull;
@@ -190,6 +192,7 @@ struct Bandit {
       ++counts(c, s)[arm];
       sums(c, s)[arm] += reward;
     }
+    if (c.drift != Config::kStill && s.pull < c.pulls) drift(c, s, key);
     return {reward, s.pull == c.pulls, true};
   }
 
@@ -204,10 +207,16 @@ struct Bandit {
     }
     row.field<int32_t>(1)[0] = s.best;
     row.field<float>(4)[0] = static_cast<float>(s.regret);
+    int field = 5;
+    if (c.drift != Config::kStill) row.field<float>(field++)[0] = static_cast<float>(c.volatility.value[regime(c, s)]);
+    if (c.num_tasks > 0) row.field<int32_t>(field)[0] = task_number(c, s);
   }
 
   static bool valid(const Config& c, const State& s) {
-    return s.pull >= 0 && s.pull <= c.pulls && s.best >= 0 && s.best < c.arms;
+    const bool moves = c.drift != Config::kStill, numbered = c.num_tasks > 0;
+    return s.pull >= 0 && s.pull <= c.pulls && s.best >= 0 && s.best < c.arms &&
+           (!moves || static_cast<uint32_t>(regime(c, s)) < static_cast<uint32_t>(c.volatility.count)) &&
+           (!numbered || static_cast<uint32_t>(task_number(c, s)) < static_cast<uint32_t>(c.num_tasks));
   }
 
   // One row an arm: a bar of ten tiles for its mean, brighter for the best; below, the pulls made.
@@ -215,9 +224,11 @@ struct Bandit {
     const Tile ground{'.', 24, 24, 32}, bar{'=', 90, 120, 170}, best{'#', 240, 180, 60}, spent{'+', 130, 200, 130};
     Picture picture(c.arms + 1, 10, ground);
     double low = 0, high = 1;
-    if (c.prior == kNormal) {
+    if (c.prior == Config::kNormal) {
       low = c.prior_mean - 3 * c.prior_std;
       high = c.prior_mean + 3 * c.prior_std + 1e-12;
+    } else if (c.prior == Config::kInformative) {
+      high = 5;
     }
     for (int32_t arm = 0; arm < c.arms; ++arm) {
       const double filled = (mean(c, s, arm) - low) / (high - low) * 10;

@@ -12,7 +12,7 @@ from mesasim import _core
 
 # The rules, once more
 
-TASK, STEP, TIE = 0, 1, 4  # purposes of draws
+TASK, STEP, LAYOUT, PLACEMENT, TIE, DRIFT = 0, 1, 2, 3, 4, 6  # purposes of draws
 MASK32 = 0xFFFFFFFF
 
 
@@ -66,31 +66,76 @@ class Draws:
         return x / (x + y)
 
 
+def below(draws, n):
+    return (draws.u32() << 32 | draws.u32()) * n >> 64
+
+
 class PlainBandit:
     """One slot, one episode."""
 
     def __init__(self, options, key):
         self.o = {o.name: o.default for o in _core.spec("Bandit-v0").options} | options
         self.key, self.pull, self.regret = key, 0, 0.0
-        arms, prior, draws = self.o["arms"], self.o["prior"], Draws(key, TASK)
-        self.gaussian = self.o["reward"] == "gaussian"
-        if prior.startswith("dependent"):
+        self.gaussian, self.dependent = self.o["reward"] == "gaussian", self.o["prior"].startswith("dependent")
+        self.task_number, task = None, key
+        if self.o["num_tasks"]:
+            self.task_number = below(Draws(key, PLACEMENT), self.o["num_tasks"])
+            task = (self.o["task_seed"], self.task_number, MASK32)  # (seed, stream, episode)
+        self.means = self.kept(self.draw_means(Draws(task, TASK)))
+        if self.o["drift"] != "none":
+            self.volatility = self.o["volatility"][below(Draws(task, LAYOUT), len(self.o["volatility"]))]
+        self.counts, self.sums = [0] * self.o["arms"], [0.0] * self.o["arms"]
+
+    def draw_means(self, draws):
+        arms, prior = self.o["arms"], self.o["prior"]
+        if self.dependent:
             u = draws.uniform()
             high = {"dependent_easy": 0.9, "dependent_medium": 0.75, "dependent_hard": 0.6}.get(prior)
             p = u if high is None else high if u < 0.5 else 1 - high
-            self.means = [p, 1 - p]
-        elif prior == "beta":
-            self.means = [draws.beta(self.o["alpha"], self.o["beta"]) for _ in range(arms)]
-        elif prior == "normal":
-            self.means = [self.o["prior_mean"] + self.o["prior_std"] * draws.normal() for _ in range(arms)]
-        elif self.gaussian:
-            self.means = [draws.uniform() for _ in range(arms)]
-        else:  # 32 bits each, the threshold itself
-            self.means = [draws.u32() / 2**32 for _ in range(arms)]
-        # a Gaussian arm keeps its mean as a float32, a Bernoulli arm as 32 bits of threshold
+            return [p, 1 - p]
+        if prior == "informative":
+            target = below(draws, arms - 1)
+            return [5.0 if arm == target else 1.0 for arm in range(arms - 1)] + [(target + 1) / (arms - 1)]
+        if prior == "uniform" and not self.gaussian:  # 32 bits each, the threshold itself
+            return [draws.u32() / 2**32 for _ in range(arms)]
+        return [self.draw_mean(arm, draws) for arm in range(arms)]
+
+    def draw_mean(self, arm, draws):
+        if self.o["prior"] == "beta":
+            alphas, betas = (self.o[n + "s"] or [self.o[n]] * self.o["arms"] for n in ("alpha", "beta"))
+            return draws.beta(alphas[arm], betas[arm])
+        if self.o["prior"] == "normal":
+            return self.o["prior_mean"] + self.o["prior_std"] * draws.normal()
+        return draws.uniform()
+
+    def kept(self, means):
+        """A Gaussian arm keeps its mean as a float32, a Bernoulli arm as 32 bits of threshold."""
         keep = np.float32 if self.gaussian else lambda mean: min(int(mean * 2**32), MASK32) / 2**32
-        self.means = [float(keep(mean)) for mean in self.means]
-        self.counts, self.sums = [0] * arms, [0.0] * arms
+        return [float(keep(mean)) for mean in means]
+
+    def walked(self, mean, step):
+        if self.gaussian:
+            return mean + step
+        folded = abs(mean + step) % 2
+        return 2 - folded if folded > 1 else folded
+
+    def drift(self):
+        kind = self.o["drift"]
+        for arm in range(1 if self.dependent or kind == "swap" else self.o["arms"]):
+            draws = Draws(self.key, DRIFT)
+            draws.index = 64 * (self.pull * self.o["arms"] + arm)
+            if kind == "walk":
+                to = self.walked(self.means[arm], self.volatility * draws.normal())
+                self.means[: 2 if self.dependent else 0] = [to, 1 - to] if self.dependent else []
+                self.means[arm] = to
+            elif draws.uniform() < self.volatility:
+                if kind == "swap":
+                    self.means.reverse()
+                elif self.dependent:
+                    self.means = self.draw_means(draws)
+                else:
+                    self.means[arm] = self.draw_mean(arm, draws)
+        self.means = self.kept(self.means)
 
     def step(self, arm):
         if self.gaussian:
@@ -106,6 +151,8 @@ class PlainBandit:
         self.counts[arm] += 1
         self.sums[arm] += reward
         self.regret += max(self.means) - self.means[arm]
+        if self.o["drift"] != "none" and self.pull < self.o["pulls"]:
+            self.drift()
         return reward, self.pull == self.o["pulls"]
 
     def observation(self):
@@ -119,6 +166,13 @@ VARIANTS = [
     {"prior": "beta", "alpha": 0.05, "beta": 0.05, "reward": "gaussian", "reward_std": 0.0},
     {"prior": "normal", "reward": "gaussian", "prior_mean": -3.0, "prior_std": 0.0, "pulls": 1, "arms": 3},
     {"arms": 128, "pulls": 50, "clock": True},
+    {"arms": 3, "drift": "walk", "volatility": [0.0, 0.1, 2.5], "pulls": 30},
+    {"arms": 2, "prior": "dependent_medium", "drift": "walk", "volatility": [0.3], "reward": "gaussian"},
+    {"arms": 2, "prior": "dependent_uniform", "drift": "redraw", "volatility": [0.5], "num_tasks": 1},
+    {"arms": 2, "drift": "swap", "volatility": [0.5], "reward": "gaussian"},
+    {"prior": "beta", "alpha": 0.2, "beta": 0.3, "drift": "redraw", "volatility": [0.9]},
+    {"prior": "normal", "reward": "gaussian", "num_tasks": 2, "task_seed": 2**31 - 1},
+    {"arms": 4, "prior": "informative", "reward": "gaussian", "num_tasks": 5},
 ]
 
 
@@ -137,6 +191,10 @@ def test_engine_follows_the_rules_at_every_step(options):
                 np.testing.assert_allclose(info["arm_means"][slot], bandit.means, rtol=1e-6, atol=1e-9)
                 assert info["best_arm"][slot, 0] == bandit.means.index(max(bandit.means))
                 assert info["pull_counts"][slot].tolist() == bandit.counts
+                if "volatility" in info:
+                    assert info["volatility"][slot, 0] == np.float32(bandit.volatility)
+                if "task_number" in info:
+                    assert info["task_number"][slot, 0] == bandit.task_number
                 np.testing.assert_allclose(info["reward_sums"][slot], bandit.sums, rtol=1e-4, atol=1e-5)
                 np.testing.assert_allclose(info["expected_regret"][slot, 0], bandit.regret, rtol=1e-5, atol=1e-6)
             actions = rng.integers(env.single_action_space.n, size=3)

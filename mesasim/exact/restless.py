@@ -1,0 +1,159 @@
+"""The exact Bayes filter of a restless Bernoulli bandit (Bandit-v0's `drift`), volatility fixed or drawn by episode: what
+every arm's mean may now be, jointly with which volatility this episode has. Also of arms that stand still, which is how
+dependent arms get their posterior.
+
+Given the volatility, independent arms stay independent, so a belief is a weight for each volatility and, for each, a
+distribution of every arm's mean over points. A walk is over cells of equal width, so that belief is good to the cell
+(`points`); all else is exact up to rounding: quadrature of the prior, or the two values that dependent arms can have.
+Two dependent arms are one unknown p. They tell as much about it, so the arm of highest mean is then Bayes-optimal; among
+independent arms it is myopic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import roots_jacobi
+from scipy.stats import beta as beta_law
+from scipy.stats import norm
+
+from mesasim.exact.bandit import GOOD_ARM, _choice, _integer
+
+LEAST_POINTS, MOST_POINTS = 100, 1000
+Array = NDArray[np.float64]
+
+
+class RestlessFilter:
+    """Beliefs are arrays [N, width]: the volatilities' weights, then [volatility, unknown, point].
+
+    Args:
+        options: of Bandit-v0, all of them or some (the others at their defaults): arms, reward (0/1 only), prior (but for
+            normal and informative), alpha, beta, alphas, betas, drift, volatility, pulls.
+        points: of each unknown's distribution; by default at least 100, and as many as the smallest step of a walk needs
+            (half of it a cell), at most 1000.
+
+    Raises:
+        ValueError: for options this filter is not exact for; Bandit-v0's independent arms that swap are not independent
+            in the belief, and a walk smaller than .002 is beyond MOST_POINTS.
+    """
+
+    def __init__(self, options: dict[str, Any], points: int | None = None) -> None:
+        o = {"arms": 5, "pulls": 10, "reward": "bernoulli", "prior": "uniform", "alpha": 1.0, "beta": 1.0}
+        o |= {"alphas": [], "betas": [], "drift": "none", "volatility": [], **options}
+        self.arms = _integer("arms", o["arms"], 2)
+        if o["reward"] != "bernoulli":
+            raise ValueError(f"reward: got {o['reward']!r}, allowed: 'bernoulli'")
+        priors = ("uniform", "beta", "dependent_uniform", *GOOD_ARM)
+        self.prior = _choice("prior", o["prior"], priors)
+        self.drift = _choice("drift", o["drift"], ("none", "walk", "redraw", "swap"))
+        self.dependent = self.prior.startswith("dependent")
+        if self.drift == "swap" and not self.dependent:
+            raise ValueError(f"prior: got {self.prior!r} with drift='swap', allowed: a dependent one")
+        self.volatility = np.array(o["volatility"] if self.drift != "none" else [0.0], dtype=np.float64)
+        if not len(self.volatility) or (self.volatility < 0).any():
+            raise ValueError(f"volatility: got {list(o['volatility'])}, allowed: one value or more, from 0")
+        points = points if points is None else _integer("points", points, 2, 10_000)
+        self.nodes, self.start = self._nodes(o, points)  # both [unknowns, points]
+        self.unknowns, self.points = self.nodes.shape
+        if self.drift == "walk":
+            self.walks = np.stack([walk_matrix(self.points, step) for step in self.volatility])
+        self.width = len(self.volatility) * (1 + self.unknowns * self.points)
+
+    def _nodes(self, o: dict[str, Any], points: int | None) -> tuple[Array, Array]:
+        alphas, betas = [1.0], [1.0]  # of p, where two arms depend on it
+        if self.prior == "uniform":
+            alphas, betas = [1.0] * self.arms, [1.0] * self.arms
+        elif self.prior == "beta":
+            alphas, betas = o["alphas"] or [o["alpha"]] * self.arms, o["betas"] or [o["beta"]] * self.arms
+        if self.drift == "walk":
+            points = points or _cells(self.volatility)
+            edges, centres = np.linspace(0, 1, points + 1), (np.arange(points) + 0.5) / points
+            start = [np.diff(beta_law.cdf(edges, a, b)) for a, b in zip(alphas, betas, strict=True)]
+            if self.prior in GOOD_ARM:
+                start = [sum(_split(p, points) for p in (GOOD_ARM[self.prior], 1 - GOOD_ARM[self.prior])) / 2]
+            return np.tile(centres, (len(start), 1)), np.stack(start)
+        if self.prior in GOOD_ARM:
+            good = GOOD_ARM[self.prior]
+            return np.array([[1 - good, good]]), np.full((1, 2), 0.5)
+        points = points or max(LEAST_POINTS, o["pulls"] // 2 + 1)  # enough for an exact posterior after all pulls
+        rules = [roots_jacobi(points, b - 1, a - 1) for a, b in zip(alphas, betas, strict=True)]
+        return np.stack([(x + 1) / 2 for x, _ in rules]), np.stack([w / w.sum() for _, w in rules])
+
+    def initial(self, slots: int) -> Array:
+        """The belief before the first pull."""
+        density = np.broadcast_to(self.start, (len(self.volatility), *self.start.shape))
+        one = np.concatenate([np.full(len(self.volatility), 1 / len(self.volatility)), density.ravel()])
+        return np.tile(one, (slots, 1))
+
+    def _parts(self, belief: Array) -> tuple[Array, Array]:
+        count = len(self.volatility)
+        return belief[:, :count], belief[:, count:].reshape(len(belief), count, self.unknowns, self.points)
+
+    def update(self, belief: Array, arm: ArrayLike, reward: ArrayLike) -> Array:
+        """After a pull of `arm` [N] paid `reward` [N] (0 or 1), and the drift that follows it. Rows whose arm is below 0
+        stay as they are."""
+        weight, density = (part.copy() for part in self._parts(belief))
+        arm, success = np.asarray(arm), np.asarray(reward) > 0.5
+        rows = np.flatnonzero(arm >= 0)
+        unknown = np.zeros(len(rows), np.int64) if self.dependent else arm[rows]
+        p = self.nodes[unknown]
+        if self.dependent:
+            p = np.where(arm[rows, None] == 1, 1 - p, p)
+        seen = density[rows, :, unknown] * np.where(success[rows, None], p, 1 - p)[:, None]
+        evidence = seen.sum(axis=2)  # [rows, volatility]
+        density[rows, :, unknown] = seen / np.maximum(evidence, 1e-300)[:, :, None]
+        joint = weight[rows] * evidence
+        weight[rows] = joint / joint.sum(axis=1, keepdims=True)
+        density[rows] = self._drifted(density[rows])
+        return np.concatenate([weight, density.reshape(len(belief), -1)], axis=1)
+
+    def _drifted(self, density: Array) -> Array:
+        if self.drift == "walk":
+            return np.stack([density[:, v] @ walk for v, walk in enumerate(self.walks)], axis=1)
+        hazard = self.volatility[:, None, None]
+        if self.drift == "redraw":
+            return (1 - hazard) * density + hazard * self.start
+        if self.drift == "swap":  # p becomes 1 - p, and the points are symmetric
+            return (1 - hazard) * density + hazard * density[..., ::-1]
+        return density
+
+    def means(self, belief: Array) -> Array:
+        """Probability that the next pull of each arm pays, [N, arms]."""
+        weight, density = self._parts(belief)
+        mean = np.einsum("nv,nvup,up->nu", weight, density, self.nodes)
+        return np.concatenate([mean, 1 - mean], axis=1) if self.dependent else mean
+
+    def volatility_weights(self, belief: Array) -> Array:
+        """Posterior probability of each volatility, [N, volatilities]."""
+        return self._parts(belief)[0].copy()
+
+
+def walk_matrix(cells: int, step: float) -> Array:
+    """One step of a walk reflected into [0, 1]: [from, to], from a cell's centre to anywhere in a cell."""
+    if step == 0:
+        return np.eye(cells)
+    edges, centres = np.linspace(0, 1, cells + 1), (np.arange(cells) + 0.5)[:, None] / cells
+    total = np.zeros((cells, cells))
+    for k in range(-int(4 * step) - 2, int(4 * step) + 3):  # the line folds onto [0, 1] as 2k + p and 2k - p
+        total += np.diff(norm.cdf((2 * k + edges - centres) / step), axis=1)
+        total += np.diff(-norm.cdf((2 * k - edges - centres) / step), axis=1)
+    return total / total.sum(axis=1, keepdims=True)
+
+
+def _cells(steps: Sequence[float] | Array) -> int:
+    smallest = min((step for step in steps if step > 0), default=1.0)
+    if smallest < 2 / MOST_POINTS:
+        raise ValueError(f"volatility: got {smallest}, allowed: 0, or from {2 / MOST_POINTS} for a walk's exact filter")
+    return int(max(LEAST_POINTS, np.ceil(2 / smallest)))
+
+
+def _split(p: float, cells: int) -> Array:
+    """All weight at p, shared between the two nearest centres so that the mean is p."""
+    place = p * cells - 0.5
+    low = int(np.clip(np.floor(place), 0, cells - 2))
+    weight = np.zeros(cells)
+    weight[low], weight[low + 1] = low + 1 - place, place - low
+    return weight
