@@ -1,5 +1,6 @@
 // Compiled instead of cuda.cu where no CUDA compiler was found.
 #include "../maze/jobs.h"
+#include "../sequence/jobs.h"
 #include "../tsp/data_jobs.h"
 #include "../tsp/heuristic_jobs.h"
 #include "../tsp/jobs.h"
@@ -25,5 +26,6 @@ MESA_MAZE_JOBS(MESA_RUN)
 MESA_TOUR_JOBS(MESA_RUN)
 MESA_HEURISTIC_JOBS(MESA_RUN)
 MESA_TOUR_DATA_JOBS_OF_CUDA(MESA_RUN)
+template void run_on_cuda<sequence::GenerateSequences>(const sequence::GenerateSequences&, int64_t, int32_t, void*);
 
 }  // namespace mesa

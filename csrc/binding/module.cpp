@@ -195,4 +195,5 @@ PYBIND11_MODULE(_core, m) {
   bind_tours(m);
   bind_heuristics(m);
   bind_tour_data(m);
+  bind_sequences(m);
 }

@@ -1,4 +1,5 @@
-// The parts of the Python module beside the engine: exact solvers, mazes, families of problems, tours, quick tours.
+// The parts of the Python module beside the engine: exact solvers, mazes, families of problems, tours, quick tours,
+// sequences.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -9,4 +10,5 @@ void bind_curriculum(pybind11::module_& m);
 void bind_tours(pybind11::module_& m);
 void bind_heuristics(pybind11::module_& m);
 void bind_tour_data(pybind11::module_& m);
+void bind_sequences(pybind11::module_& m);
 }  // namespace mesa

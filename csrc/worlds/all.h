@@ -6,5 +6,6 @@
   X(Bandit)            \
   X(Corridor)          \
   X(Maze)              \
+  X(Sequence)          \
   X(Tour)              \
   X(TourEdit)

@@ -1,0 +1,18 @@
+"""Sequences of symbols by the batch, from the code that Sequence-v0 runs: coins, the weather ladder, categorical tasks; with
+the exact Bayes filter's and the regime oracle's predictions where asked for."""
+
+from mesasim.sequences.generation import GIVE, REGIMES, Sequences, generate, options, processes, relabel, tables
+from mesasim.sequences.source import SequenceSource, as_examples
+
+__all__ = [
+    "GIVE",
+    "REGIMES",
+    "SequenceSource",
+    "Sequences",
+    "as_examples",
+    "generate",
+    "options",
+    "processes",
+    "relabel",
+    "tables",
+]
