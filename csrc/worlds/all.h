@@ -7,5 +7,7 @@
   X(Corridor)          \
   X(Maze)              \
   X(Sequence)          \
+  X(TabularMDP)        \
   X(Tour)              \
-  X(TourEdit)
+  X(TourEdit)          \
+  X(TwoStep)
