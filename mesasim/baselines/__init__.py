@@ -13,7 +13,10 @@ from typing import Protocol, cast
 from mesasim.baselines.setting import Evaluate, Scale, Setting
 from mesasim.evaluate import Evaluation
 
-MODULES = {"Bandit-v0": "bandit", "Maze-v0": "maze", "Tour-v0": "tour", "TourEdit-v0": "tour"}
+MODULES = {
+    "Bandit-v0": "bandit", "Maze-v0": "maze", "TabularMDP-v0": "tabular_mdp", "Tour-v0": "tour", "TourEdit-v0": "tour",
+    "TwoStep-v0": "two_step",
+}  # fmt: skip
 
 
 class Described(Protocol):
