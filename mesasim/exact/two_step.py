@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-BINS = 4096  # of the belief, where it takes too many values to follow them all
+BINS = 2**14  # of the belief, where it takes too many values to follow them all
 
 
 def floor(trials: int = 100) -> float:
