@@ -7,6 +7,7 @@
 
 #include "../backends/backend.h"
 #include "../core/rng.h"
+#include "../core/sha256.h"
 #include "options.h"
 #include "parts.h"
 
@@ -178,6 +179,11 @@ PYBIND11_MODULE(_core, m) {
   m.def("philox4x32_10", [](std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
     const Block block = philox4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
     return std::array<uint32_t, 4>{block.word[0], block.word[1], block.word[2], block.word[3]};
+  });
+  m.def("sha256", [](const py::bytes& message) {
+    const std::string_view bytes = message;
+    const Sha256 digest = sha256(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size()));
+    return std::vector<uint32_t>(digest.word, digest.word + 8);
   });
   m.def("portable_log", py::vectorize([](double x) { return portable_log(x); }));
   m.def("portable_exp", py::vectorize([](double x) { return portable_exp(x); }));

@@ -5,7 +5,9 @@
 #define MESA_WORLDS(X) \
   X(Bandit)            \
   X(Corridor)          \
+  X(Deception)         \
   X(Maze)              \
+  X(OneWay)            \
   X(Sequence)          \
   X(TabularMDP)        \
   X(Tour)              \
