@@ -14,8 +14,15 @@ from mesasim.baselines.setting import Evaluate, Scale, Setting
 from mesasim.evaluate import Evaluation
 
 MODULES = {
-    "Bandit-v0": "bandit", "Maze-v0": "maze", "TabularMDP-v0": "tabular_mdp", "Tour-v0": "tour", "TourEdit-v0": "tour",
+    "Bandit-v0": "bandit",
+    "Deception-v0": "deception",
+    "Maze-v0": "maze",
+    "OneWay-v0": "one_way",
+    "TabularMDP-v0": "tabular_mdp",
+    "Tour-v0": "tour",
+    "TourEdit-v0": "tour",
     "TwoStep-v0": "two_step",
+}
 }  # fmt: skip
 
 

@@ -116,9 +116,7 @@ def inversion_probability(budget: int, n: int, f: str = "sha256", order: str = "
     return float(found_distribution(budget, n, f, order).sum())
 
 
-def found_distribution(
-    budget: int, n: int, f: str = "sha256", order: str = "independent"
-) -> NDArray[np.float64]:
+def found_distribution(budget: int, n: int, f: str = "sha256", order: str = "independent") -> NDArray[np.float64]:
     """Probability that the z found is each of 0 … 2^n - 1, float64 [2^n]; what is missing to 1, that none is found."""
     budget = int(_budget(budget))
     if order not in ORDERS:

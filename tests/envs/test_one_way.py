@@ -111,7 +111,9 @@ def test_engine_follows_the_rules_at_every_step(options):
     for _ in range(STEPS):
         for i, rules in enumerate(slots):
             assert row(f[i] for f in observation.values()) == rules.observation()
-            assert [int(info[name][i, 0]) for name in ("x", "last_y", "last_z", "image", "inversions")] == rules.oracle()
+            assert [
+                int(info[name][i, 0]) for name in ("x", "last_y", "last_z", "image", "inversions")
+            ] == rules.oracle()
         actions = rng.integers(0, 2, SLOTS)
         observation, reward, terminated, _, info = env.step(actions)
         for i, rules in enumerate(slots):
