@@ -23,7 +23,6 @@ MODULES = {
     "TourEdit-v0": "tour",
     "TwoStep-v0": "two_step",
 }
-}  # fmt: skip
 
 
 class Described(Protocol):
