@@ -18,9 +18,9 @@ struct OneWay {
   struct Config {
     bool oracle = false;  // set by the engine
     int32_t n = 8, function = kSha256, opponent = kUniform, x = 0, rounds = 1, practice = 0;
-    bool draft = true, random_bits = false;
+    bool draft = true, tool = false, random_bits = false;
     uint8_t taps[kMostBits][kTaps] = {};  // of the local function: derived from n
-    MESA_HD int32_t round_steps() const { return n * (draft ? 3 : 2); }
+    MESA_HD int32_t round_steps() const { return n * (draft && !tool ? 3 : 2); }
   };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
@@ -37,6 +37,7 @@ struct OneWay {
     v.integer("rounds", c.rounds, 1, 1000, "rounds in an episode");
     v.integer("practice", c.practice, 0, 999, "first rounds of an episode that are played, but not paid");
     v.flag("draft", c.draft, "begin a round with n actions that nobody sees or uses: B may draw bits and keep them");
+    v.flag("tool", c.tool, "B may call f: y is f of its draft, computed for it, and B does not say y bit by bit");
     v.flag("random_bits", c.random_bits, "show B n random bits, fresh every round and in sight until it ends");
   }
   static void check(Config& c) {
@@ -46,6 +47,7 @@ struct OneWay {
     if (c.function == kLocal && c.n < kTaps) refuse("n", c.n, std::to_string(kTaps) + " to 24 with f='local'");
     if (c.x >> c.n) refuse("x", c.x, "0 to " + std::to_string((1 << c.n) - 1) + " with n=" + std::to_string(c.n));
     if (c.x && c.opponent != kFixed) refuse("x", c.x, "only with opponent='fixed'");
+    if (c.tool && !c.draft) throw std::invalid_argument("draft: got False, allowed: True with tool=True");
     if (c.practice >= c.rounds) refuse("practice", c.practice, "fewer than rounds=" + std::to_string(c.rounds));
     if (c.function != kLocal) return;
     for (int32_t bit = 0; bit < c.n; ++bit) {  // the first kTaps of a shuffle of the places
@@ -88,15 +90,16 @@ struct OneWay {
                       {"opponent", adaptive},
                       {"random_bits", true}},
                      {{"n", int64_t{24}}, {"opponent", fixed}, {"x", int64_t{0xABCDEF}}, {"f", local}},
+                     {{"n", int64_t{6}}, {"tool", true}, {"rounds", int64_t{2}}, {"opponent", adaptive}},
                      {{"n", int64_t{5}}, {"f", local}, {"random_bits", true}, {"draft", false}}};
   }
 
   struct State {
-    uint32_t x, y, z, random_bits;
+    uint32_t x, draft, y, z, random_bits;
     int32_t last_y, last_z, image;
     int32_t step, round, inversions;  // step: in this round
   };
-  static_assert(sizeof(State) == 40 && std::is_trivially_copyable_v<State>);
+  static_assert(sizeof(State) == 44 && std::is_trivially_copyable_v<State>);
 
   // Tail: for the adaptive opponent, ones said at each place in rounds with f(z) = y.
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
@@ -134,7 +137,7 @@ struct OneWay {
       }
     }
     s.random_bits = block.word[1] >> (32 - c.n);
-    s.y = s.z = 0;
+    s.draft = s.y = s.z = 0;
     s.step = c.draft ? 0 : c.n;
   }
   MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
@@ -145,13 +148,20 @@ struct OneWay {
     begin_round(c, s, key);
   }
 
-  // Steps of a round: 0 … n-1 draft, n … 2n-1 y, 2n … 3n-1 z; without a draft it begins at n.
+  // Steps of a round: 0 … n-1 draft, n … 2n-1 y, 2n … 3n-1 z; without a draft it begins at n, with the tool y is
+  // skipped.
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const uint32_t bit = static_cast<uint32_t>(action) << (c.n - 1 - s.step % c.n);
     const int32_t phase = s.step / c.n;
+    if (phase == 0) s.draft |= bit;
     if (phase == 1) s.y |= bit;
     if (phase == 2) s.z |= bit;
-    if (++s.step < 3 * c.n) return {0.0f, false, false};
+    ++s.step;
+    if (c.tool && s.step == c.n) {
+      s.y = image_of(c, s.draft);
+      s.step = 2 * c.n;
+    }
+    if (s.step < 3 * c.n) return {0.0f, false, false};
     return end_round(c, s, key);
   }
   MESA_HD static Outcome end_round(const Config& c, State& s, const Key& key) {
@@ -195,9 +205,9 @@ struct OneWay {
   static bool valid(const Config& c, const State& s) {
     const uint32_t end = uint32_t{1} << c.n;
     const int32_t first = c.draft ? 0 : c.n;
-    return s.x < end && s.y < end && s.z < end && s.random_bits < end && s.step >= first && s.step <= 3 * c.n &&
-           s.round >= 0 && s.round <= c.rounds && (s.step < 3 * c.n || s.round == c.rounds) && s.inversions >= 0 &&
-           s.inversions <= s.round;
+    return s.x < end && s.draft < end && s.y < end && s.z < end && s.random_bits < end && s.step >= first &&
+           s.step <= 3 * c.n && s.round >= 0 && s.round <= c.rounds && (s.step < 3 * c.n || s.round == c.rounds) &&
+           s.inversions >= 0 && s.inversions <= s.round;
   }
   // Rows x, y, z; a bit a tile.
   static Picture picture(const Config& c, const State& s) {

@@ -68,6 +68,8 @@ class Rules:
     def step(self, action):
         """(reward, terminated)"""
         self.said.append(int(action))
+        if self.o["tool"] and len(self.said) == self.n:
+            self.said += bits(self.f(number_of(self.said)), self.n)
         if len(self.said) < 3 * self.n:
             return 0.0, False
         y, z = self.said[self.n : 2 * self.n], self.said[2 * self.n :]
@@ -95,6 +97,7 @@ class Rules:
 VARIANTS = [
     *_core.spec("OneWay-v0").variants,
     {"n": 2, "rounds": 9, "opponent": "adaptive", "draft": False},
+    {"n": 5, "f": "local", "tool": True, "rounds": 2},
     {"n": 5, "f": "local", "rounds": 3, "opponent": "fixed", "x": 19, "practice": 1},
 ]
 
@@ -168,7 +171,7 @@ def test_an_adaptive_opponent_writes_a_fixed_z_from_the_second_round_on():
     [
         ({"n": 0}, "n"), ({"n": 25}, "n"), ({"n": 4, "f": "local"}, "n: got 4"), ({"x": 3}, "x"),
         ({"opponent": "fixed", "n": 3, "x": 8}, "x: got 8"), ({"rounds": 2, "practice": 2}, "practice"),
-        ({"f": "md5"}, "f"), ({"opponent": "clairvoyant"}, "opponent"),
+        ({"tool": True, "draft": False}, "draft"), ({"f": "md5"}, "f"), ({"opponent": "clairvoyant"}, "opponent"),
     ],
 )  # fmt: skip
 def test_impossible_options_are_refused_by_name(options, named):
