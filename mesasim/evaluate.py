@@ -1,16 +1,18 @@
 """An agent with frozen weights on tasks it has not seen → one record: every task's rewards, step by step. Imports no
-training code."""
+training code. Who wants to see more of it, or to meddle with its carry, passes `watch`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from mesasim.agents.base import Agent
+from mesasim.agents.base import Agent, Observation
 from mesasim.integrity import weights_hash
 from mesasim.vector import MesaVectorEnv
 
@@ -41,6 +43,23 @@ class Evaluation:
         return self.hash_before == self.hash_after
 
 
+class Moment(NamedTuple):
+    """One step of the N slots under way, before their actions are taken. Observation and oracle are the environment's own
+    memory, written again by its next step: copy what is to be kept."""
+
+    first: int  # the number of slot 0's task
+    step: int
+    obs: Observation  # field → [N, *shape]
+    oracle: dict[str, Tensor]  # field → [N, *shape], what the world knows now
+    running: Tensor  # [N] bool: the episode is not over
+    logits: Tensor  # [N, actions]
+    action: Tensor  # [N] int64
+    carry: Tensor  # [N, width], this observation taken in
+
+
+Watch = Callable[[Moment], Tensor | None]  # a tensor returned is the carry to go on with
+
+
 def evaluate_agent(
     agent: Agent,
     name: str,
@@ -52,10 +71,13 @@ def evaluate_agent(
     seed: int,
     num_threads: int | None = None,
     sample_actions: bool = False,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Runs the first episode of slots 0 … tasks-1 of `seed`: every agent evaluated with one seed meets the same tasks.
 
     `sample_actions`: draw actions from the policy instead of taking the likeliest.
+    `watch`: called at every step with what the agent saw and did; it may return another carry [N, width] for the agent to
+    go on with from the next step.
     Raises RuntimeError if a weight changed on the way.
     """
     if tasks < 1:
@@ -70,7 +92,8 @@ def evaluate_agent(
             env = MesaVectorEnv(
                 world, slots, seed=seed, first_slot=first, history=True, oracle=True, num_threads=num_threads, **options
             )
-            parts.append(_first_episodes(agent, env, torch.Generator().manual_seed(seed + first), sample_actions))
+            generator = torch.Generator().manual_seed(seed + first)
+            parts.append(_first_episodes(agent, env, generator, sample_actions, watch))
     after = weights_hash(agent)
     if before != after:
         raise RuntimeError(f"{name}: its weights changed during evaluation ({before[:12]} → {after[:12]})")
@@ -82,7 +105,7 @@ def evaluate_agent(
 
 
 def _first_episodes(
-    agent: Agent, env: MesaVectorEnv, generator: torch.Generator, sample_actions: bool
+    agent: Agent, env: MesaVectorEnv, generator: torch.Generator, sample_actions: bool, watch: Watch | None
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     env.reset()
     slots = env.num_envs
@@ -101,7 +124,12 @@ def _first_episodes(
         scores = logits[0]
         if sample_actions:
             scores = scores - torch.empty_like(scores).exponential_(generator=generator).log()
-        _, reward, terminated, truncated, _ = env.step(scores.argmax(dim=-1))
+        action = scores.argmax(dim=-1)
+        if watch is not None:
+            shown = groups["observation"], groups["oracle"], running
+            changed = watch(Moment(env.first_slot, len(rewards), *shown, logits[0], action, carry))
+            carry = carry if changed is None else changed
+        _, reward, terminated, truncated, _ = env.step(action)
         rewards.append(reward * running)
         lengths += running
         for name, tensor in groups["oracle"].items():

@@ -1,8 +1,13 @@
-"""Numbers with intervals, each with its definition. Every estimate is a mean over tasks with its standard error."""
+"""Numbers with intervals, each with its definition and where it comes from. Every estimate is a mean over tasks with its
+standard error. What needs an agent's memory rather than its rewards is measured in mesasim.analysis, and reported as the
+Metric defined here."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +27,63 @@ def estimate(values: np.ndarray) -> Estimate:
     values = np.asarray(values, dtype=np.float64)
     se = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return Estimate(float(values.mean()), float(se))
+
+
+BEYOND_DOUBT = 4.0  # standard errors; a difference of nothing reads as one once in 30,000 comparisons
+
+
+def beyond_doubt(difference: Estimate) -> bool:
+    """Whether a difference is positive by BEYOND_DOUBT standard errors; one whose error is unknown never is."""
+    return difference.mean > BEYOND_DOUBT * difference.se
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured value with what it must be read against. A value may lie a little outside floor and ceiling, which are
+    estimates themselves unless exact."""
+
+    definition: str  # name of what was measured, in words
+    value: float
+    se: float  # standard error over n; nan where n < 2
+    floor: float  # what an agent without what is measured has
+    ceiling: float  # what an agent that has it in full has
+    n: int  # independent tasks (or seeds)
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.value) or math.isnan(self.floor) or math.isnan(self.ceiling):
+            raise ValueError(f"{self.definition}: got value {self.value}, floor {self.floor}, ceiling {self.ceiling}, "
+                             "allowed: numbers, none of them nan")  # fmt: skip
+        if self.floor == self.ceiling:
+            raise ValueError(f"ceiling: got {self.ceiling}, allowed: other than the floor")
+        if self.n < 1:
+            raise ValueError(f"n: got {self.n}, allowed: at least 1")
+
+    @property
+    def fraction(self) -> float:
+        """(value - floor) / (ceiling - floor); of a loss, too, whose ceiling lies below its floor."""
+        return (self.value - self.floor) / (self.ceiling - self.floor)
+
+    @property
+    def above_floor(self) -> bool:
+        """Beyond doubt on the ceiling's side of the floor."""
+        side = math.copysign(1.0, self.ceiling - self.floor)
+        return beyond_doubt(Estimate(side * (self.value - self.floor), self.se))
+
+    def row(self) -> dict[str, Any]:
+        """For summary.json."""
+        return asdict(self) | {"fraction": self.fraction, "above_floor": self.above_floor}
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ± {self.se:.3f} (floor {self.floor:.3f}, ceiling {self.ceiling:.3f}, n {self.n})"
+
+
+def metric(definition: str, values: np.ndarray, floor: float, ceiling: float) -> Metric:
+    """The mean of one number a task as a Metric."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"values: got shape {values.shape}, allowed: [tasks] with at least one task")
+    found = estimate(values)
+    return Metric(definition, found.mean, found.se, float(floor), float(ceiling), len(values))
 
 
 def by_step(rewards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,12 +111,70 @@ def frozen_weights_slope(rewards: np.ndarray) -> Estimate:
     return estimate(rewards @ step / (step @ step))
 
 
-RISING_AT = 4.0  # standard errors; a constant agent reads as rising once in 30,000 evaluations
-
-
 def rises(slope: Estimate) -> bool:
-    """Whether the slope is positive beyond doubt (RISING_AT standard errors)."""
-    return slope.mean > RISING_AT * slope.se
+    """Whether the slope is positive beyond doubt."""
+    return beyond_doubt(slope)
+
+
+class ThermostatTest(NamedTuple):
+    """What `thermostat_test` found."""
+
+    verdict: str  # "learner", "thermostat" or "not above chance"
+    above_chance: Estimate  # the agent's return minus chance
+    margins: dict[str, Estimate]  # thermostat → the agent's return minus its, task by task
+
+    def sentence(self, agent: str) -> str:
+        hardest = min(self.margins, key=lambda name: self.margins[name].mean)
+        said = {
+            "learner": "above every thermostat",
+            "thermostat": "not above a thermostat",
+            "not above chance": "not above chance",
+        }[self.verdict]
+        return f"{agent}: {said} (minus {hardest}, task by task: {self.margins[hardest]})."
+
+
+def thermostat_test(returns: np.ndarray, thermostats: Mapping[str, np.ndarray], chance: float) -> ThermostatTest:
+    """Is an agent above what a reflex on the recent past can earn? An agent may rise within the episode, its weights
+    frozen, by "a very simple heuristic" (Wichers' comment: the best arm of the last ten steps nine times in ten): a
+    thermostat regulates the present and keeps nothing of the task. The agent reads as "learner" only if its return is
+    above every thermostat's beyond doubt, paired on the same tasks; else as "thermostat", if above chance; else as
+    "not above chance". The best policy on the last action and reward alone should be among the thermostats.
+
+    Args:
+        returns: the agent's return on each task, [tasks].
+        thermostats: name → returns of a thermostat on the same tasks, [tasks] each.
+        chance: expected return of a policy that sees nothing.
+    """
+    returns = np.asarray(returns, dtype=np.float64)
+    if not thermostats:
+        raise ValueError("thermostats: got none, allowed: at least one on the same tasks")
+    for name, given in {"returns": returns, **thermostats}.items():
+        if np.shape(given) != returns.shape or returns.ndim != 1 or not np.isfinite(given).all():
+            raise ValueError(f"{name}: got shape {np.shape(given)}, allowed: finite [tasks], as many as returns")
+    margins = {name: estimate(returns - given) for name, given in thermostats.items()}
+    above_chance = estimate(returns - chance)
+    if not beyond_doubt(above_chance):
+        return ThermostatTest("not above chance", above_chance, margins)
+    learner = all(beyond_doubt(margin) for margin in margins.values())
+    return ThermostatTest("learner" if learner else "thermostat", above_chance, margins)
+
+
+def window_curve(values: Mapping[int, np.ndarray], ceilings: Mapping[int, float], floor: float) -> list[Metric]:
+    """What agents that see the last c observations reach, by c, against the best any such agent can: a curve that follows
+    its ceilings uses all its window holds; one that stays flat uses none of it (Branwen's remark that a context window of
+    one token cannot meta-learn; for the coin the ceilings are those of references.md, section 3).
+
+    Args:
+        values: window length c → one number a task, [tasks].
+        ceilings: c → exact value of the best predictor or policy that sees c observations; for every c of `values`. For
+            losses, which fall, they lie below the floor.
+        floor: value without any observation (c = 0), or of chance.
+    """
+    if missing := sorted(set(values) - set(ceilings)):
+        raise ValueError(f"ceilings: got none for windows {missing}, allowed: one for every window measured")
+    if impossible := [c for c in values if isinstance(c, bool) or not isinstance(c, int) or c < 1]:
+        raise ValueError(f"values: got windows {impossible}, allowed: integers of at least 1")
+    return [metric(f"window of {c}", values[c], floor, ceilings[c]) for c in sorted(values)]
 
 
 def interval(values: np.ndarray, resamples: int = 1000) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,8 @@ class Collector:
         self.is_first = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
         self.at_end, self.withheld = at_end, torch.zeros(env.num_envs, device=env.device)
         self.simulator_seconds = self.agent_seconds = 0.0  # of the last rollout, inside env.step and agent.unroll
+        # Shown is_first [N] and the carry before and after each step; changes nothing.
+        self.watch: Callable[[Tensor, Tensor, Tensor], None] | None = None
 
     @torch.no_grad()
     def collect(self, steps: int, discount: float) -> Rollout:
@@ -64,6 +67,8 @@ class Collector:
             asked = time.perf_counter()
             out = self.agent.unroll({name: o[t : t + 1] for name, o in obs.items()}, is_first[t : t + 1], self.carry)
             self.agent_seconds += time.perf_counter() - asked
+            if self.watch is not None:
+                self.watch(self.is_first, self.carry, out.carry)
             self.carry = out.carry
             action[t] = sample(out.logits[0], self.generator)
             log_prob[t] = out.logits[0].log_softmax(-1).gather(1, action[t, :, None]).squeeze(1)
