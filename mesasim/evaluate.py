@@ -115,7 +115,7 @@ def _first_episodes(
     running = torch.ones(slots, dtype=torch.bool)
     lengths = torch.zeros(slots, dtype=torch.int64)
     final = {name: tensor.clone() for name, tensor in groups["oracle"].items()}
-    rewards = []
+    rewards: list[Tensor] = []
     while running.any():
         obs = {name: tensor.unsqueeze(0) for name, tensor in groups["observation"].items()}
         if agent.needs_oracle:

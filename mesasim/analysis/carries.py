@@ -30,11 +30,14 @@ class Record:
 
     def take(self, tasks: Tensor | slice) -> Record:
         """The record of some of its tasks; `evaluation` stays that of all."""
-        tensors = {name: getattr(self, name)[tasks] for name in ("carry", "logits", "action", "running")}
-        fields = {
-            group: {name: tensor[tasks] for name, tensor in getattr(self, group).items()} for group in ("obs", "oracle")
-        }
-        return replace(self, **tensors, **fields)
+
+        def of(fields: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor[tasks] for name, tensor in fields.items()}
+
+        return replace(
+            self, carry=self.carry[tasks], logits=self.logits[tasks], action=self.action[tasks], obs=of(self.obs),
+            oracle=of(self.oracle), running=self.running[tasks],
+        )  # fmt: skip
 
 
 def record(
@@ -83,7 +86,9 @@ def record(
         group: {key.split("/", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(f"{group}/")}
         for group in ("obs", "oracle")
     }
-    return Record(whole["carry"], whole["logits"], whole["action"], groups["obs"], groups["oracle"], running, evaluation)
+    return Record(
+        whole["carry"], whole["logits"], whole["action"], groups["obs"], groups["oracle"], running, evaluation
+    )
 
 
 def _stacked(chunk: list[dict[str, Tensor]], key: str, longest: int) -> Tensor:

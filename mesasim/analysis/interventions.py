@@ -15,9 +15,10 @@ from mesasim.agents.base import Agent
 from mesasim.analysis.carries import Record, observed
 from mesasim.analysis.probing import LinearMap
 from mesasim.evaluate import Evaluation, Moment, evaluate_agent
-from mesasim.metrics import Estimate, estimate
+from mesasim.metrics import Estimate, beyond_doubt, estimate
 
 DIRECTIONS = 8  # random directions an edit is held against
+USED_FROM = 0.05  # of the scripted agent's effect
 
 
 @torch.no_grad()
@@ -41,18 +42,35 @@ class Edit:
     random: Estimate  # the same for random directions of equal length, DIRECTIONS a task
     specific: Estimate  # effect minus random, paired by task: 0 for an agent that does not use the statistic
     length: float  # mean length of the change of the carry, as a share of the carry's spread over tasks
+    tasks: int
+
+    def used(self, ceiling: float) -> bool:
+        """Whether the action follows the edit: beyond doubt more than under random directions, and by USED_FROM or more of
+        what it does to a scripted agent that keeps the statistic and acts on it (`ceiling`, of the same sign as the effect
+        expected). The second half is for networks that are moved by next to nothing, but surely."""
+        sign = 1.0 if ceiling > 0 else -1.0
+        share = self.specific.mean / ceiling
+        return share >= USED_FROM and beyond_doubt(Estimate(sign * self.specific.mean, self.specific.se))
 
 
 def edit(reading: LinearMap, writing: LinearMap, change: Tensor) -> Tensor:
     """The change of the carry, [tasks, width], after which `reading` (carry → statistics) finds the statistics changed by
     `change` [tasks, D], made of the directions in which `writing` (statistics → carry) says the carry moves with them: so the
-    edited carry stays among those the agent has. Directions the carry does not have are left."""
+    edited carry stays among those the agent has. What no task's statistics do together is left out: where pulls make up the
+    step, three more of one arm are taken from all arms alike."""
     decoded = writing.weight @ reading.weight  # [D, D]: what is read after a unit of each statistic is written
     return change.double() @ torch.linalg.pinv(decoded, rtol=1e-3) @ writing.weight
 
 
 def causal_edit(
-    agent: Agent, lived: Record, step: int, moved: Tensor, action: Tensor, *, seed: int = 0, directions: int = DIRECTIONS
+    agent: Agent,
+    lived: Record,
+    step: int,
+    moved: Tensor,
+    action: Tensor,
+    *,
+    seed: int = 0,
+    directions: int = DIRECTIONS,
 ) -> Edit:
     """How far the probability of `action` (int64 [tasks]) at the next step moves with the carry at `step` moved by `moved`
     [tasks, width], against random directions of the same length."""
@@ -71,8 +89,8 @@ def causal_edit(
         direction *= length / direction.norm(dim=1, keepdim=True).clamp(min=1e-300)
         chance += (of_action(carry + direction) - before) / directions
     spread = (carry - carry.mean(dim=0)).norm(dim=1).mean().clamp(min=1e-300)
-    effects = (estimate(x.numpy()) for x in (effect, chance, effect - chance))
-    return Edit(*effects, float(length.mean() / spread))
+    found, by_chance, specific = (estimate(x.numpy()) for x in (effect, chance, effect - chance))
+    return Edit(found, by_chance, specific, float(length.mean() / spread), len(effect))
 
 
 @dataclass(frozen=True)
@@ -166,7 +184,9 @@ def transplant(
                 return moment.carry[donor] if moving else None
             if step < moment.step <= step + within:
                 host_right, donor_right, score = prefers[-1]
-                score += ((moment.action == donor_right).double() - (moment.action == host_right).double()) / (2 * within)
+                score += ((moment.action == donor_right).double() - (moment.action == host_right).double()) / (
+                    2 * within
+                )
             return None
 
         evaluate_agent(

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mesasim.metrics import Estimate, estimate
+from mesasim.metrics import Estimate, beyond_doubt, estimate
 
 PENALTIES = tuple(10.0**k for k in range(-9, 3))  # per row, of features scaled to variance 1
 
@@ -141,6 +141,18 @@ def excess(fit: Fit, untrained: Sequence[Fit]) -> Estimate:
     between = float(r2.std(ddof=1)) * np.sqrt(1 + 1 / len(r2))
     within = float(np.mean([d.se for d in differences]))
     return Estimate(float(np.mean([d.mean for d in differences])), float(np.hypot(between, within)))
+
+
+SATURATED = 0.95  # R^2 of untrained networks from which a probe cannot show that anything was learned
+
+
+def reading(fit: Fit, untrained: Sequence[Fit]) -> str:
+    """What `excess` says: "learned" (beyond doubt above untrained networks), "cannot tell" (not above them, but they hold
+    nearly all of it already) or "no more than untrained"."""
+    if beyond_doubt(excess(fit, untrained)):
+        return "learned"
+    saturated = np.mean([other.r2.mean for other in untrained]) > SATURATED
+    return "cannot tell" if saturated else "no more than untrained"
 
 
 def shuffled(targets: Tensor) -> Tensor:

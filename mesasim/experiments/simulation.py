@@ -1,0 +1,347 @@
+"""Does a trained recurrent network carry what a Bayes-optimal agent would keep, and does it act on it? Its carry is read,
+written, edited and moved to another task, beside untrained networks of the same shape and scripted agents.
+
+Reading: cross-validated linear probes of pulls, successes and posterior mean of every arm, on its own episodes and on those
+of a random agent, which say the same whatever the network is. Floors: the present observation alone, shuffled targets;
+control: untrained networks shown the same episodes, which a short episode does not make forget: an R^2 near 1 is then no
+evidence, and the table says "cannot tell". Writing: whole episodes with the carry replaced at every step by the linear image
+of the exact counts; ceiling: the network's own reward; floor: the image of another task's counts. Editing: three more
+successes of an arm not pulled, three more failures of the arm pulled; floor: random directions of the same length; ceiling:
+the scripted greedy agent, whose carry is the counts. Moving: the carry of one task in another; floor: 0, untrained networks;
+ceiling: the Bayes-optimal agent. Planted beside them: a scripted agent that keeps the counts and acts at random, which must
+read as decodable and not used. Expected: the trained network's carry is used, the untrained networks' is not.
+Sources: Mikulik et al. 2020 (arXiv 2010.11223), whose network states map to Bayes-optimal ones and back.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mesasim import baselines
+from mesasim.agents import Agent, NetworkConfig
+from mesasim.agents.bandit_references import BayesOptimal, Greedy, Random
+from mesasim.agents.encoding import Encoder, field_shapes
+from mesasim.analysis import statistics
+from mesasim.analysis.carries import Record, record, replay
+from mesasim.analysis.interventions import (
+    USED_FROM,
+    Edit,
+    OutputMatch,
+    Transplant,
+    causal_edit,
+    edit,
+    outputs_after_mapping,
+    play_with_memory,
+    transplant,
+)
+from mesasim.analysis.probing import Fit, excess, principal, probe, reading, shuffled
+from mesasim.evaluate import Evaluation, Moment
+from mesasim.experiments import question
+from mesasim.metrics import Metric, beyond_doubt, estimate, metric
+from mesasim.progress import bars, training_bar
+from mesasim.results import summarize
+from mesasim.runs import finish_run, start_run
+from mesasim.train.ppo import PPOConfig, new_agent, train
+from mesasim.vector import MesaVectorEnv
+
+NAME = "simulation"
+EDITED_BY = 3  # pulls
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    arms: int = 5
+    """Arms of the bandit; with the pulls, few enough for the exact Bayes-optimal agent."""
+    pulls: int = 10
+    """Pulls in an episode."""
+    tasks: int = 4000
+    """Unseen tasks every figure is measured on."""
+    untrained: int = 5
+    """Untrained networks, at least 2."""
+    seed: int = 1
+    """Seed of weights, training and evaluation."""
+    iterations: int = 250
+    """PPO iterations."""
+    num_envs: int = 2048
+    """Tasks trained on side by side."""
+    quick: bool = False
+    """A small form that only shows that everything runs: 3 iterations, 300 tasks, 2 untrained networks."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.iterations, self.tasks, self.num_envs, self.untrained = 3, 300, 256, 2
+        if self.untrained < 2:
+            raise ValueError(f"untrained: got {self.untrained}, allowed: at least 2")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"arms": self.arms, "pulls": self.pulls}
+
+
+@dataclass
+class Measured:
+    """What was found of one agent."""
+
+    name: str
+    nature: str
+    own: Evaluation
+    probes: dict[tuple[str, str], Fit]  # (experience, statistic) → from the whole carry
+    reverse: Fit  # counts → the carry's principal directions, as many as there are counts
+    lift: Edit
+    drop: Edit
+    outputs: OutputMatch
+    rewritten: Evaluation  # played from the image of its own task's counts
+    mistaken: Evaluation  # … of another task's counts
+    moved: Transplant
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains, freezes, reads, writes, edits, moves, and writes the report; returns the summary."""
+    setting = baselines.Setting("Bandit-v0", config.options, config.tasks, 1000 + config.seed, config.num_threads)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    scale = baselines.scale(setting, [])
+    ppo = PPOConfig(
+        world="Bandit-v0", options=config.options, network=NetworkConfig("gru"), iterations=config.iterations,
+        seed=config.seed, num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
+    )  # fmt: skip
+    with bars(quiet) as progress:
+        report = training_bar(progress, "gru", ppo.iterations, scale.floor, scale.ceiling)
+        trained = train(ppo, out / "gru", resume=resume, report=report)
+        laboratory = Laboratory(config)
+        todo = agents(config, ppo, trained)
+        bar = progress.add_task("measure", total=len(todo), detail="")
+        found = []
+        for name, (nature, agent) in todo.items():
+            progress.update(bar, detail=name)
+            found.append(laboratory.measure(agent, name, nature))
+            progress.advance(bar)
+        bayes = laboratory.transplanted(BayesOptimal(config.arms, config.pulls, config.seed))
+    greedy = next(m for m in found if m.name == "greedy")
+    evaluations = [m.own for m in found]
+    metrics = {m.name: as_metrics(m, greedy, bayes, scale) for m in found}
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": verdicts(found, metrics),
+        "reading": scale.how + ". What an agent carries is read, written, edited and moved in the tables below.",
+        "world": "Bandit-v0", "options": config.options, "seed": config.seed,
+        "agents": [summarize(e, scale.floor, scale.ceiling, trained=e.agent == "gru") for e in evaluations],
+        "tables": [table_of_probes(found, laboratory.floors), table_of_use(metrics), table_of_maps(found)],
+        "metrics": {name: [m.row() | {"used": used} for m, used in rows] for name, rows in metrics.items()},
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
+
+
+class Deaf(Random):
+    """Keeps the counts, as every scripted agent here does, and pulls any arm: what it carries is not used."""
+
+
+def agents(config: Config, ppo: PPOConfig, trained: Agent) -> dict[str, tuple[str, Agent]]:
+    """Name → (nature, agent)."""
+    env = MesaVectorEnv("Bandit-v0", 1, history=True, num_threads=1, **config.options)
+    fields = field_shapes(env.fields)
+    size = (config.arms, config.pulls, config.seed)
+    return {
+        "gru": ("recurrent", trained),
+        **{
+            f"untrained-{i}": ("untrained", new_agent(replace(ppo, seed=10_000 * config.seed + i), fields, config.arms))
+            for i in range(1, config.untrained + 1)
+        },
+        "greedy": ("learner", Greedy(*size)),
+        "deaf": ("keeps counts, acts at random", Deaf(*size)),
+    }  # fmt: skip
+
+
+@dataclass
+class Laboratory:
+    """The episodes and targets every agent is measured with."""
+
+    config: Config
+    floors: dict[tuple[str, str, str], Fit] = field(
+        default_factory=dict
+    )  # (experience, statistic, "inputs"/"shuffled")
+
+    def __post_init__(self) -> None:
+        c = self.config
+        self.playing: dict[str, Any] = {
+            "world": "Bandit-v0", "options": c.options, "tasks": c.tasks, "seed": 1000 + c.seed, "num_threads": c.num_threads,
+            "sample_actions": True,  # the policy as it was trained; a half-trained one would else do the same everywhere
+        }  # fmt: skip
+        self.statistics = statistics.bandit()
+        self.random = record(Random(c.arms, c.pulls, c.seed), "random", "random", **self.playing)
+        self.lived: dict[str, Record] = {"random agent's": self.random}
+        self.step = c.pulls // 2
+        env = MesaVectorEnv("Bandit-v0", 1, history=True, num_threads=1, **c.options)
+        self.encoder = Encoder(field_shapes(env.fields))
+
+    def counts(self, oracle: dict[str, Tensor]) -> Tensor:
+        """[tasks, T, 2 arms]: the Bayes-optimal agent's state."""
+        return torch.cat([self.statistics["pulls"](oracle), self.statistics["successes"](oracle)], dim=-1)
+
+    def measure(self, agent: Agent, name: str, nature: str) -> Measured:
+        own = record(agent, name, nature, **self.playing)
+        if not self.floors:  # the first agent's episodes are the others', too
+            self.lived["trained agent's"] = own
+            for experience, lived in self.lived.items():
+                inputs = self.encoder({key: value.transpose(0, 1) for key, value in lived.obs.items()}).transpose(0, 1)
+                for key, statistic in self.statistics.items():
+                    target = statistic(lived.oracle)
+                    self.floors[experience, key, "inputs"] = probe(inputs, target, lived.running)
+                    self.floors[experience, key, "shuffled"] = probe(lived.carry, shuffled(target), lived.running)
+        probes = {}
+        for experience, lived in self.lived.items():
+            carry = replay(agent, lived).carry
+            for key, statistic in self.statistics.items():
+                probes[experience, key] = probe(carry, statistic(lived.oracle), lived.running)
+        return self.intervene(agent, name, nature, own, probes)
+
+    def intervene(
+        self, agent: Agent, name: str, nature: str, own: Record, probes: dict[tuple[str, str], Fit]
+    ) -> Measured:
+        """Maps fitted to the first half of the agent's own tasks, interventions on the second."""
+        half = self.config.tasks // 2
+        seen, unseen = own.take(slice(half)), own.take(slice(half, None))
+        counts = self.counts(seen.oracle)
+        carry_to_counts = probe(seen.carry, counts, seen.running).map
+        counts_to_carry = probe(counts, seen.carry, seen.running).map
+        narrow = principal(seen.carry, seen.running, min(counts.shape[-1], seen.carry.shape[-1]))
+        pulled, other = self.arms_to_edit(unseen)
+
+        def after(arm: Tensor, successes: int) -> Edit:
+            change = torch.zeros(len(arm), counts.shape[-1], dtype=torch.float64)
+            rows = torch.arange(len(arm))
+            change[rows, arm] = EDITED_BY
+            change[rows, self.config.arms + arm] = successes
+            moved = edit(carry_to_counts, counts_to_carry, change)
+            return causal_edit(agent, unseen, self.step, moved, arm, seed=self.config.seed)
+
+        there = self.counts(unseen.oracle)[:, self.step]
+        mapped, others = (counts_to_carry.at(self.step, c) for c in (there, shuffled(there)))
+
+        def image(moment: Moment) -> Tensor:
+            oracle = {key: value.unsqueeze(1) for key, value in moment.oracle.items()}
+            return counts_to_carry.at(moment.step, self.counts(oracle)[:, 0])
+
+        elsewhere = self.playing | {"seed": 2000 + self.config.seed}  # tasks no map was fitted to
+        return Measured(
+            name, nature, own.evaluation, probes, probe(counts, narrow, seen.running),
+            after(other, EDITED_BY), after(pulled, 0),
+            outputs_after_mapping(agent, unseen, self.step, mapped, others),
+            play_with_memory(agent, name, nature, image, **elsewhere),
+            play_with_memory(agent, name, nature, lambda moment: shuffled(image(moment)), **elsewhere),
+            self.transplanted(agent),
+        )  # fmt: skip
+
+    def arms_to_edit(self, lived: Record) -> tuple[Tensor, Tensor]:
+        """The arm pulled at the step of the edit, and one not pulled, int64 [tasks] each."""
+        pulled = lived.action[:, self.step]
+        generator = torch.Generator().manual_seed(self.config.seed)
+        shift = torch.randint(1, self.config.arms, pulled.shape, generator=generator)
+        return pulled, (pulled + shift) % self.config.arms
+
+    def transplanted(self, agent: Agent) -> Transplant:
+        return transplant(agent, lambda oracle: oracle["best_arm"][:, 0].long(), step=self.step, **self.playing)
+
+
+def as_metrics(m: Measured, greedy: Measured, bayes: Transplant, scale: baselines.Scale) -> list[tuple[Metric, bool]]:
+    """What an agent's carry does, each with floor and ceiling, and whether that reads as the carry being used."""
+    rows: list[tuple[Metric, bool]] = []
+    for what, found, best in (
+        (f"change of the probability of an arm given {EDITED_BY} more successes", m.lift, greedy.lift),
+        (f"change of the probability of the arm pulled, given {EDITED_BY} more failures", m.drop, greedy.drop),
+    ):
+        ceiling = best.specific.mean
+        rows.append((Metric(what, *found.specific, 0.0, ceiling, found.tasks), found.used(ceiling)))
+    moved = Metric("preference that moves with the carry", *m.moved.moved, 0.0, bayes.moved.mean, m.moved.pairs)
+    rows.append((moved, moved.above_floor and moved.fraction >= USED_FROM))
+    reward = metric(
+        "reward, its memory written from its task's counts", m.rewritten.returns, scale.floor, scale.ceiling
+    )
+    rows.append((reward, beyond_doubt(estimate(m.rewritten.returns - m.mistaken.returns))))
+    return rows
+
+
+def verdicts(found: list[Measured], metrics: dict[str, list[tuple[Metric, bool]]]) -> list[str]:
+    """What the numbers say, in sentences."""
+    gru, untrained = found[0], [m for m in found if m.nature == "untrained"]
+    said = []
+    for (experience, statistic), fit in gru.probes.items():
+        others = [m.probes[experience, statistic] for m in untrained]
+        mean = float(np.mean([other.r2.mean for other in others]))
+        said.append(
+            f"{statistic}, on the {experience} episodes: R² {fit.r2.mean:.3f}, untrained networks {mean:.3f}, excess "
+            f"{excess(fit, others)}: {reading(fit, others)}."
+        )
+    for m in (gru, *(m for m in found if m.name in ("greedy", "deaf"))):
+        uses = sum(used for _, used in metrics[m.name])
+        said.append(f"{m.name}: {uses} of {len(metrics[m.name])} interventions say that what it carries is used.")
+    fooled = sum(used for m in untrained for _, used in metrics[m.name])
+    said.append(f"Untrained networks: {fooled} of {sum(len(metrics[m.name]) for m in untrained)} say so.")
+    return said
+
+
+def table_of_probes(found: list[Measured], floors: dict[tuple[str, str, str], Fit]) -> dict[str, Any]:
+    untrained = [m for m in found if m.nature == "untrained"]
+    rows = []
+    for m in found:
+        others = [other for other in untrained if other is not m]
+        for (experience, statistic), fit in m.probes.items():
+            controls = [other.probes[experience, statistic] for other in others]
+            above = [str(excess(fit, controls)), reading(fit, controls)] if len(controls) > 1 else ["", ""]
+            floor = [f"{floors[experience, statistic, kind].r2.mean:.3f}" for kind in ("inputs", "shuffled")]
+            rows.append([m.name, experience, statistic, str(fit.r2), *floor, "1.000", *above])
+    head = [
+        "agent", "episodes", "statistic", "R²", "floor: present observation", "floor: shuffled", "ceiling",
+        "above untrained networks", "reading",
+    ]  # fmt: skip
+    note = (
+        "R² on tasks the probe was not fitted to, about the mean at each step. Every network is shown the same episodes; an "
+        "untrained network is held against the other untrained ones."
+    )
+    return {"title": "What can be read from the carry", "head": head, "rows": rows, "note": note}
+
+
+def table_of_use(metrics: dict[str, list[tuple[Metric, bool]]]) -> dict[str, Any]:
+    rows = [
+        [name, m.definition, f"{m.value:.4f} ± {m.se:.4f}", f"{m.floor:.3f}", f"{m.ceiling:.3f}", f"{m.fraction:.3f}",
+         f"{m.n:,}", "yes" if used else "no"]
+        for name, found in metrics.items() for m, used in found
+    ]  # fmt: skip
+    head = ["agent", "intervention", "value", "floor", "ceiling", "fraction", "tasks", "used?"]
+    note = (
+        "Edits: against random directions of the same length; ceiling: the scripted greedy agent. Preference: right in the "
+        "donor's task minus right in the host's, halved, with the donor's carry minus without; ceiling: the Bayes-optimal "
+        "agent. Reward: used, if more than when written from another task's counts; ceiling: the exact optimum."
+    )
+    return {"title": "Whether what is carried is used", "head": head, "rows": rows, "note": note}
+
+
+def table_of_maps(found: list[Measured]) -> dict[str, Any]:
+    rows = [
+        [m.name, str(m.reverse.r2), str(m.outputs.agreement), f"{m.outputs.divergence.mean:.2g}",
+         f"{m.outputs.divergence_of_others.mean:.2g}", str(estimate(m.own.returns)), str(estimate(m.rewritten.returns)),
+         str(estimate(m.mistaken.returns))]
+        for m in found
+    ]  # fmt: skip
+    head = [
+        "agent", "counts → carry, R²", "same next action", "KL, nats", "KL, another task's", "own reward",
+        "reward, written from its counts", "reward, from another task's",
+    ]  # fmt: skip
+    note = (
+        "The reverse map, from the exact counts to the carry in its principal directions (as many as counts), and what the "
+        "agent puts out next from the image of the counts. A network that puts out nearly the same whatever it carries "
+        "agrees with itself too: read these beside the table above."
+    )
+    return {"title": "The reverse map, and outputs after mapping", "head": head, "rows": rows, "note": note}
