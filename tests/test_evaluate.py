@@ -108,3 +108,42 @@ def test_the_slope_tells_a_planted_learner_from_a_planted_constant():
     learner = rng.random((10000, 10)) < np.linspace(0.5, 0.6, 10)
     fading = rng.random((10000, 10)) < np.linspace(0.6, 0.5, 10)
     assert [rises(frozen_weights_slope(r)) for r in (constant, learner, fading)] == [False, True, False]
+
+
+class LastReward(ScriptedAgent):
+    """Carries the last reward and the number of rewards seen; pulls arm 1 once its carry says 7."""
+
+    def __init__(self):
+        super().__init__(4, 2)
+
+    def act(self, obs, carry):
+        carry = torch.stack([obs["previous_reward"][:, 0], carry[:, 1] + 1], dim=1)
+        return (carry[:, 1] > 7).long(), carry
+
+
+def test_who_watches_sees_every_step_and_changes_nothing():
+    seen = []
+
+    def watch(moment):
+        seen.append((moment.first, moment.step, moment.carry.clone(), moment.action.clone()))
+        seen[-1] += (moment.oracle["pull_counts"].clone(), moment.obs["previous_reward"].clone())
+
+    watched = evaluate_agent(LastReward(), "a", "n", watch=watch, **BANDIT)
+    assert np.array_equal(watched.rewards, evaluate_agent(LastReward(), "a", "n", **BANDIT).rewards)
+    assert [(first, step) for first, step, *_ in seen] == [(0, t) for t in range(6)]
+    for _, step, carry, action, pulls, reward in seen:
+        assert torch.equal(carry[:, 1], torch.full((400,), step + 1.0)), (
+            "the carry has taken this step's observation in"
+        )
+        assert torch.equal(carry[:, :1], reward) and torch.all(pulls.sum(dim=1) == step) and torch.all(action == 0)
+
+
+def test_the_carry_a_watch_returns_is_used_from_the_next_step_on():
+    actions = []
+
+    def watch(moment):
+        actions.append(moment.action.clone())
+        return torch.full_like(moment.carry, 7.0) if moment.step == 2 else None
+
+    evaluate_agent(LastReward(), "a", "n", watch=watch, **BANDIT)
+    assert [bool(a.all()) for a in actions] == [False, False, False, True, True, True]

@@ -88,7 +88,7 @@ def run(
     evaluations: list[Evaluation] = []
     lines: list[tuple[str, Phase]] = []
 
-    def frozen(agent: Agent, name: str, nature: str, trained: bool, phase: str, how: dict[str, Any]) -> None:
+    def frozen(agent: Agent, name: str, nature: str, phase: str, how: dict[str, Any]) -> None:
         line, played = frozen_phase(phase, agent, nature, **how)
         lines.append((name, line))
         if phase == "evaluate":
@@ -100,8 +100,8 @@ def run(
         trainer = Trainer(training)
         untrained = Trainer(training).agent
         lines.append(("gru", learning_phase("train", trainer, config.iterations, report)))
-        frozen(trainer.agent, "gru", "recurrent", True, "evaluate", held_out)
-        frozen(trainer.agent, "gru", "recurrent", True, "deploy", deployed)
+        frozen(trainer.agent, "gru", "recurrent", "evaluate", held_out)
+        frozen(trainer.agent, "gru", "recurrent", "deploy", deployed)
         online = Trainer(
             replace(
                 training, options=options | prior, iterations=config.online, seed=2000 + config.seed,
@@ -114,9 +114,9 @@ def run(
         stateless = Trainer(replace(training, network=NetworkConfig("mlp"), iterations=2))
         lines.append(("mlp", learning_phase("train", stateless, 2)))
         for phase, how in (("evaluate", held_out), ("deploy", deployed)):
-            frozen(stateless.agent, "mlp", "stateless", True, phase, how)
-            frozen(untrained, "untrained", "recurrent, untrained", False, phase, how)
-            frozen(Thompson(config.arms, config.pulls, config.seed), "thompson", "learner", False, phase, how)
+            frozen(stateless.agent, "mlp", "stateless", phase, how)
+            frozen(untrained, "untrained", "recurrent, untrained", phase, how)
+            frozen(Thompson(config.arms, config.pulls, config.seed), "thompson", "learner", phase, how)
     rows = [
         summarize(e, scale.floor, scale.ceiling, trained=e.agent in ("gru", "mlp")) for e in evaluations
     ]  # fmt: skip
