@@ -1,5 +1,5 @@
-"""What every trainer's loop needs beside its algorithm: an optimiser as tensors, rows of metrics.csv, an interrupt that
-waits until an iteration is whole."""
+"""What every trainer's loop needs beside its algorithm: a run folder with checkpoints to go on from, an optimiser as
+tensors, rows of metrics.csv, an interrupt that waits until an iteration is whole."""
 
 from __future__ import annotations
 
@@ -7,15 +7,119 @@ import csv
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from mesasim.integrity import write_whole
+from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, save_checkpoint
+
+# Metric values of one iteration or of several: number of steps taken so far, mean episode return, and so on.
+METRICS = "metrics.csv"  # of a run folder
+Metrics = dict[str, float]
+FREE_SETTINGS = ("num_threads", "checkpoint_every")  # what a resumed run may have otherwise
+
+
+class Resumable:
+    """A trainer with a run folder: checkpoints/<iteration>.safetensors there hold all it needs to go on to the same bits
+    on the same machine. A subclass sets `run` and says what is in them: `description`, `tensors` and `restore`."""
+
+    run: Path | None
+    iteration: int = 0
+
+    def description(self) -> dict[str, Any]:
+        """Every setting, as JSON holds it; a checkpoint is refused under others (but for FREE_SETTINGS)."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        """The inverse of `tensors`; `path` is for error messages."""
+        raise NotImplementedError
+
+    def meta(self) -> dict[str, Any]:
+        """What else a reader of the checkpoint must know."""
+        return {}
+
+    def save(self) -> Path:
+        """Writes checkpoints/<iteration>.safetensors in the run folder."""
+        if self.run is None:
+            raise ValueError("run: got None, allowed: the folder to save to")
+        meta = {"iteration": self.iteration, "config": self.description(), **self.meta(), "git_commit": git_commit()}
+        path = self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
+        save_checkpoint(path, self.tensors(), meta)
+        return path
+
+    def resume(self) -> None:
+        """Continues from the newest checkpoint of the run folder, whose settings must be these."""
+        if self.run is None:
+            raise ValueError("run: got None, allowed: the folder to resume from")
+        path = latest_checkpoint(self.run)
+        tensors, meta = load_checkpoint(path)
+        check_same_settings(path, meta["config"], self.description(), free=FREE_SETTINGS)
+        self.restore(tensors, path)
+        self.iteration = meta["iteration"]
+
+
+class Trainer(Resumable):
+    """A Resumable that `train_in_folder` drives."""
+
+    def iterate(self) -> Mapping[str, Any]:
+        """One update; returns what is worth logging."""
+        raise NotImplementedError
+
+    def row(self, window: list[Any]) -> Metrics:
+        """One row of metrics.csv from what the last iterations returned; here, the last one's."""
+        return dict(window[-1])
+
+
+def train_in_folder(
+    trainer: Trainer,
+    iterations: int,
+    *,
+    checkpoint_every: int,
+    log_every: int = 1,
+    resume: bool = False,
+    report: Callable[[Metrics], None] | None = None,
+) -> None:
+    """Trains to `iterations`, writing config.yaml, metrics.csv (a row every log_every iterations, with the CPU seconds they
+    took) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises KeyboardInterrupt.
+    `report` is called with each row. FileExistsError if the folder holds a run and `resume` is not asked for."""
+    run = trainer.run
+    if run is None:
+        raise ValueError("run: got None, allowed: the folder to write to")
+    held = run / "checkpoints"
+    if not resume and held.exists() and any(held.iterdir()):
+        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
+    if resume and held.exists() and any(held.glob("*.safetensors")):
+        trainer.resume()
+    run.mkdir(parents=True, exist_ok=True)
+    settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
+    write_whole(run / "config.yaml", lambda path: path.write_text(settings))
+    log = run / METRICS
+    rows, window, spent = rows_until(log, trainer.iteration), [], time.process_time()
+    with interrupt_held() as asked:
+        while trainer.iteration < iterations:
+            window.append(trainer.iterate())
+            finished, stopping = trainer.iteration == iterations, asked()
+            saving = finished or stopping or trainer.iteration % checkpoint_every == 0
+            if saving or trainer.iteration % log_every == 0:
+                rows.append({**trainer.row(window), "cpu_seconds": time.process_time() - spent})
+                window, spent = [], time.process_time()
+                if report:
+                    report(rows[-1])
+            if saving:
+                trainer.save()
+                write_rows(log, rows)
+            if stopping and not finished:
+                raise KeyboardInterrupt
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -65,9 +169,6 @@ def interrupt_held() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(seen)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-METRICS = "metrics.csv"
 
 
 def write_rows(log: Path, rows: list[Any]) -> None:

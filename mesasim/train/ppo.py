@@ -4,40 +4,22 @@ whole sequences of some slots, so that a carry is recomputed from the rollout's 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from mesasim.agents import Agent, NetworkConfig, build_network
 from mesasim.agents.encoding import FieldShape, field_shapes
-from mesasim.integrity import write_whole
-from mesasim.train.checkpoint import (
-    git_commit,
-    latest_checkpoint,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
-from mesasim.train.loop import (
-    METRICS,
-    check_same_settings,
-    interrupt_held,
-    load_optimizer,
-    optimizer_tensors,
-    rows_until,
-    write_rows,
-)
+from mesasim.train import loop
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
+from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 from mesasim.train.rollout import Collector, Rollout
 from mesasim.vector import MesaVectorEnv
-
-# Metric values of one iteration: number of steps taken so far, mean episode return, and so on.
-Metrics = dict[str, float]
 
 
 @dataclass
@@ -128,7 +110,7 @@ def advantages(reward: Tensor, value: Tensor, done: Tensor, last_value: Tensor, 
     return result
 
 
-class Trainer:
+class Trainer(loop.Trainer):
     """One run: `iterate()` makes one rollout and one update. `save` and `resume` continue to the same bits on the same
     machine."""
 
@@ -143,7 +125,6 @@ class Trainer:
         self.agent = new_agent(config, self.fields, len(self.env.world_spec.actions)).to(self.env.device)
         self.optimizer = torch.optim.Adam(self.agent.parameters(), lr=config.learning_rate, eps=1e-5)
         self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
-        self.iteration = 0
         self.env.reset(seed=config.seed)
         self.collector = Collector(self.env, self.agent, self.generator, config.reward_at == "episode")
 
@@ -153,7 +134,7 @@ class Trainer:
 
     def iterate(self) -> Metrics:
         config = self.config
-        started, spent = time.perf_counter(), time.process_time()
+        started = time.perf_counter()
         scale = 1 - self.iteration / config.iterations if config.schedule == "linear" else 1.0
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * scale
@@ -185,7 +166,6 @@ class Trainer:
                 + self.backward_seconds
             )
             / wall,
-            "cpu_seconds": time.process_time() - spent,
         }
 
     def discount(self) -> float:
@@ -235,33 +215,24 @@ class Trainer:
 
     # Checkpoints
 
-    def save(self) -> Path:
-        """Writes checkpoints/<iteration>.safetensors in the run folder."""
-        if self.run is None:
-            raise ValueError("run: got None, allowed: the folder to save to")
-        tensors = {f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()}
-        tensors |= optimizer_tensors(self.optimizer)
-        tensors["trainer/carry"] = self.collector.carry
-        tensors["trainer/is_first"] = self.collector.is_first
-        tensors["trainer/withheld"] = self.collector.withheld
-        tensors["trainer/generator"] = self.generator.get_state()
-        tensors["trainer/env"] = torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8)
-        meta = {
-            "iteration": self.iteration, "config": asdict(self.config), "fields": self.fields,
-            "num_actions": len(self.env.world_spec.actions), "git_commit": git_commit(),
-        }  # fmt: skip
-        path = self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
-        save_checkpoint(path, tensors, meta)
-        return path
+    def description(self) -> dict[str, Any]:
+        return asdict(self.config)
 
-    def resume(self) -> None:
-        """Continues from the newest checkpoint of the run folder; its configuration must be this one, except for
-        num_threads and checkpoint_every."""
-        if self.run is None:
-            raise ValueError("run: got None, allowed: the folder to resume from")
-        path = latest_checkpoint(self.run)
-        tensors, meta = load_checkpoint(path)
-        check_same_settings(path, meta["config"], asdict(self.config), free=("num_threads", "checkpoint_every"))
+    def meta(self) -> dict[str, Any]:
+        return {"fields": self.fields, "num_actions": len(self.env.world_spec.actions)}
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            **{f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()},
+            **optimizer_tensors(self.optimizer),
+            "trainer/carry": self.collector.carry,
+            "trainer/is_first": self.collector.is_first,
+            "trainer/withheld": self.collector.withheld,
+            "trainer/generator": self.generator.get_state(),
+            "trainer/env": torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         load_weights(self.agent, tensors, path)
         load_optimizer(self.optimizer, tensors)
         self.env.set_state(tensors["trainer/env"].numpy().tobytes())
@@ -269,7 +240,6 @@ class Trainer:
         self.collector.is_first = tensors["trainer/is_first"].to(self.env.device)
         self.collector.withheld = tensors["trainer/withheld"].to(self.env.device)
         self.generator.set_state(tensors["trainer/generator"])
-        self.iteration = meta["iteration"]
 
 
 def new_agent(config: PPOConfig, fields: list[FieldShape], num_actions: int) -> Agent:
@@ -300,35 +270,23 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
 def train(
     config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Agent:
-    """Trains to config.iterations, writing config.yaml, metrics.csv, TensorBoard events and checkpoints to `run`.
-    An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises KeyboardInterrupt.
-    `report` is called with each iteration's metrics."""
-    held = run / "checkpoints"
-    if not resume and held.exists() and any(held.iterdir()):
-        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder; TensorBoard events besides."""
     trainer = Trainer(config, run)
-    if resume and held.exists() and any(held.glob("*.safetensors")):
-        trainer.resume()
-    run.mkdir(parents=True, exist_ok=True)
-    write_whole(run / "config.yaml", lambda path: path.write_text(yaml.safe_dump(asdict(config), sort_keys=False)))
-    log = run / METRICS
-    rows = rows_until(log, trainer.iteration)
-    with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration + 1) as board, interrupt_held() as asked:
-        while trainer.iteration < config.iterations:
-            metrics = trainer.iterate()
-            rows.append(metrics)
-            for name, value in metrics.items():
-                board.add_scalar(name, value, trainer.iteration)
-            if report:
-                report(metrics)
-            finished = trainer.iteration == config.iterations
-            if finished or asked() or trainer.iteration % config.checkpoint_every == 0:
-                _save(trainer, log, rows)
-            if asked() and not finished:
-                raise KeyboardInterrupt
+    board: SummaryWriter | None = None
+
+    def log(row: Metrics) -> None:
+        nonlocal board
+        board = board or SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration)
+        for name, value in row.items():
+            board.add_scalar(name, value, trainer.iteration)
+        if report:
+            report(row)
+
+    try:
+        loop.train_in_folder(
+            trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=log
+        )
+    finally:
+        if board:
+            board.close()
     return trainer.agent
-
-
-def _save(trainer: Trainer, log: Path, rows: list[Any]) -> None:
-    trainer.save()
-    write_rows(log, rows)

@@ -5,29 +5,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from mesasim.devices import usable_cores
-from mesasim.integrity import write_whole
-from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, load_weights, save_checkpoint
-from mesasim.train.loop import (
-    METRICS,
-    check_same_settings,
-    interrupt_held,
-    load_optimizer,
-    optimizer_tensors,
-    rows_until,
-    write_rows,
-)
-
-Metrics = dict[str, float]
+from mesasim.train import loop
+from mesasim.train.checkpoint import load_weights
+from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 
 
 class Problem(Protocol):
@@ -83,7 +72,7 @@ def learning_rate(config: SupervisedConfig, iteration: int) -> float:
     return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * iteration / config.iterations))
 
 
-class Trainer:
+class Trainer(loop.Trainer):
     """One run: `iterate()` makes one update. `save` and `resume` continue to the same bits on the same machine."""
 
     def __init__(self, config: SupervisedConfig, problem: Problem, run: Path | None = None) -> None:
@@ -97,7 +86,7 @@ class Trainer:
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.iteration = 0
+        self.row_began = time.perf_counter()
 
     def iterate(self) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
@@ -110,35 +99,25 @@ class Trainer:
         self.iteration += 1
         return {"loss": loss.detach(), "gradient_norm": norm.detach(), **more}
 
+    def row(self, window: list[dict[str, Tensor]]) -> Metrics:
+        means = {name: torch.stack([w[name] for w in window]).mean().item() for name in window[0]}
+        began, self.row_began = self.row_began, time.perf_counter()
+        rate = len(window) * self.config.batch / (self.row_began - began)
+        return {"iteration": self.iteration, **means, "examples_per_second": rate}
+
     # Checkpoints
 
     def description(self) -> dict[str, Any]:
         return {**asdict(self.config), "problem": self.problem.describe()}
 
-    def save(self) -> Path:
-        """Writes checkpoints/<iteration>.safetensors in the run folder."""
-        if self.run is None:
-            raise ValueError("run: got None, allowed: the folder to save to")
-        tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= optimizer_tensors(self.optimizer)
-        tensors["trainer/generator"] = self.generator.get_state()
-        meta = {"iteration": self.iteration, "config": self.description(), "git_commit": git_commit()}
-        path = self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
-        save_checkpoint(path, tensors, meta)
-        return path
+    def tensors(self) -> dict[str, Tensor]:
+        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return {**weights, **optimizer_tensors(self.optimizer), "trainer/generator": self.generator.get_state()}
 
-    def resume(self) -> None:
-        """Continues from the newest checkpoint of the run folder; its settings and problem must be these, except for
-        num_threads and checkpoint_every."""
-        if self.run is None:
-            raise ValueError("run: got None, allowed: the folder to resume from")
-        path = latest_checkpoint(self.run)
-        tensors, meta = load_checkpoint(path)
-        check_same_settings(path, meta["config"], self.description(), free=("num_threads", "checkpoint_every"))
+    def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         load_weights(self.model, tensors, path)
         load_optimizer(self.optimizer, tensors)
         self.generator.set_state(tensors["trainer/generator"])
-        self.iteration = meta["iteration"]
 
 
 def train(
@@ -149,38 +128,11 @@ def train(
     resume: bool = False,
     report: Callable[[Metrics], None] | None = None,
 ) -> nn.Module:
-    """Trains to config.iterations, writing config.yaml, metrics.csv (means over log_every iterations) and checkpoints to
-    `run`. An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises KeyboardInterrupt.
-    `report` is called with each row of metrics."""
-    held = run / "checkpoints"
-    if not resume and held.exists() and any(held.iterdir()):
-        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder. A row of metrics.csv is the mean over
+    log_every iterations."""
     trainer = Trainer(config, problem, run)
-    if resume and held.exists() and any(held.glob("*.safetensors")):
-        trainer.resume()
-    run.mkdir(parents=True, exist_ok=True)
-    settings = yaml.safe_dump(trainer.description(), sort_keys=False)
-    write_whole(run / "config.yaml", lambda path: path.write_text(settings))
-    log = run / METRICS
-    rows, window = rows_until(log, trainer.iteration), []
-    started, spent = time.perf_counter(), time.process_time()
-    with interrupt_held() as asked:
-        while trainer.iteration < config.iterations:
-            window.append(trainer.iterate())
-            finished = trainer.iteration == config.iterations
-            stop = finished or asked()
-            if stop or trainer.iteration % config.log_every == 0 or trainer.iteration % config.checkpoint_every == 0:
-                means = {name: torch.stack([w[name] for w in window]).mean().item() for name in window[0]}
-                seconds = time.perf_counter() - started
-                rate = len(window) * config.batch / seconds
-                cpu = time.process_time() - spent
-                rows.append({"iteration": trainer.iteration, **means, "examples_per_second": rate, "cpu_seconds": cpu})
-                window, started, spent = [], time.perf_counter(), time.process_time()
-                if report:
-                    report(rows[-1])
-            if stop or trainer.iteration % config.checkpoint_every == 0:
-                trainer.save()
-                write_rows(log, rows)
-            if asked() and not finished:
-                raise KeyboardInterrupt
+    loop.train_in_folder(
+        trainer, config.iterations, checkpoint_every=config.checkpoint_every, log_every=config.log_every,
+        resume=resume, report=report,
+    )  # fmt: skip
     return trainer.model
