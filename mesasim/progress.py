@@ -52,6 +52,16 @@ def supervised_bar(progress: Progress, name: str, iterations: int) -> Callable[[
     return report
 
 
+def iteration_bar(progress: Progress, name: str, iterations: int, shown: str) -> Callable[[dict[str, float]], None]:
+    """A bar for any other training; call what it returns with each row of metrics. `shown` is the metric it names."""
+    bar = progress.add_task(f"train {name}", total=iterations, detail="")
+
+    def report(metrics: dict[str, float]) -> None:
+        progress.update(bar, completed=metrics["iteration"], detail=f"{shown.replace('_', ' ')} {metrics[shown]:.3f}")
+
+    return report
+
+
 def shard_bar(progress: Progress, name: str, count: int) -> Callable[[int, int], None]:
     """A bar for a data set of `count` numbers; call what it returns with (numbers, kept) of each shard."""
     bar = progress.add_task(name, total=count, detail="")
