@@ -305,3 +305,19 @@ def sequence_options() -> list[Option]: ...
 def generate_sequences(
     *, law: SequenceLaw, length: int, seed: int, first: int, count: int, arrays: Sequence[int], machine: Machine
 ) -> None: ...
+
+MAX_TASKS_IN_ORACLE: int
+
+def draw_regressions(
+    *,
+    options: dict[str, object],
+    seed: int,
+    first: int,
+    count: int,
+    task: int,
+    w: int,
+    x: int,
+    y: int,
+    machine: Machine,
+) -> None: ...
+def draw_regression_tasks(*, options: dict[str, object], w: int, machine: Machine) -> None: ...

@@ -1,5 +1,6 @@
 // Compiled instead of cuda.cu where no CUDA compiler was found.
 #include "../maze/jobs.h"
+#include "../regression/jobs.h"
 #include "../sequence/jobs.h"
 #include "../tsp/data_jobs.h"
 #include "../tsp/heuristic_jobs.h"
@@ -27,5 +28,6 @@ MESA_TOUR_JOBS(MESA_RUN)
 MESA_HEURISTIC_JOBS(MESA_RUN)
 MESA_TOUR_DATA_JOBS_OF_CUDA(MESA_RUN)
 template void run_on_cuda<sequence::GenerateSequences>(const sequence::GenerateSequences&, int64_t, int32_t, void*);
+MESA_REGRESSION_JOBS(MESA_RUN)
 
 }  // namespace mesa

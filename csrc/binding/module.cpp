@@ -202,4 +202,5 @@ PYBIND11_MODULE(_core, m) {
   bind_heuristics(m);
   bind_tour_data(m);
   bind_sequences(m);
+  bind_regression(m);
 }

@@ -1,5 +1,5 @@
 // The parts of the Python module beside the engine: exact solvers, mazes, families of problems, tours, quick tours,
-// sequences.
+// sequences, regressions.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -11,4 +11,5 @@ void bind_tours(pybind11::module_& m);
 void bind_heuristics(pybind11::module_& m);
 void bind_tour_data(pybind11::module_& m);
 void bind_sequences(pybind11::module_& m);
+void bind_regression(pybind11::module_& m);
 }  // namespace mesa

@@ -6,6 +6,7 @@
   X(Bandit)            \
   X(Corridor)          \
   X(Deception)         \
+  X(LinearRegression)  \
   X(Maze)              \
   X(OneWay)            \
   X(Sequence)          \

@@ -36,7 +36,9 @@ class Stay(NamedTuple):
     """Pooled over episodes; standard errors hold for episodes drawn independently (trials in one may depend on another)."""
 
     probability: dict[str, Estimate]  # of staying after "common_reward", "common_miss", "rare_reward", "rare_miss"
-    effects: dict[str, Estimate]  # log-odds of a predictor coded -1 or 1: "reward", "transition", "interaction", "right"
+    effects: dict[
+        str, Estimate
+    ]  # log-odds of a predictor coded -1 or 1: "reward", "transition", "interaction", "right"
     model_free_index: Estimate  # P(stay) after rewards minus after misses, summed over transitions: -2 to 2
     model_based_index: Estimate  # common reward + rare miss - common miss - rare reward: -2 to 2
 
@@ -101,9 +103,7 @@ def stay(trials: Trials) -> Stay:
     chance = by_outcome.sum(axis=0) / seen.sum(axis=0)
     pull = (by_outcome - seen * chance) / seen.sum(axis=0)  # each episode's, on each probability
     indices = [Estimate(float(w @ chance), _clustered(pull @ w)) for w in (SIGNS["reward"], SIGNS["interaction"])]
-    probability = {
-        name: Estimate(float(chance[i]), _clustered(pull[:, i])) for i, name in enumerate(OUTCOMES)
-    }
+    probability = {name: Estimate(float(chance[i]), _clustered(pull[:, i])) for i, name in enumerate(OUTCOMES)}
     return Stay(probability, _logistic(stayed, total), *indices)
 
 
@@ -135,6 +135,5 @@ def _logistic(stayed: NDArray[np.float64], total: NDArray[np.float64]) -> dict[s
             break
     scores = (stayed - total * chance) @ design @ np.linalg.inv(information)
     return {
-        name: Estimate(float(weights[i]), _clustered(scores[:, i]))
-        for i, name in enumerate((*SIGNS, "right"), start=1)
+        name: Estimate(float(weights[i]), _clustered(scores[:, i])) for i, name in enumerate((*SIGNS, "right"), start=1)
     }

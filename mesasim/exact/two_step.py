@@ -84,7 +84,9 @@ def _merge(belief: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[ND
     return np.clip(np.bincount(place, weight * belief, BINS)[held] / total[held], 0, 1), total[held]
 
 
-def _spread(belief: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _spread(
+    belief: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     place = np.minimum((belief * BINS).astype(int), BINS - 1)
     upper = belief * BINS - place
     total = np.bincount(place, weight * (1 - upper), BINS + 1) + np.bincount(place + 1, weight * upper, BINS + 1)
@@ -99,9 +101,7 @@ class MemoryOfOne(NamedTuple):
     stay: NDArray[np.bool_]  # [action, common, reward]: whether it repeats the action
 
 
-def memory_of_one(
-    trials: int = 100, common: float = 0.75, reward: float = 0.9, switching: float = 0.0
-) -> MemoryOfOne:
+def memory_of_one(trials: int = 100, common: float = 0.75, reward: float = 0.9, switching: float = 0.0) -> MemoryOfOne:
     """The thermostat's ceiling: the best of all 256 such policies.
 
     None that tosses coins or knows the trial's number does better where switching is 0: let x be the probability of being

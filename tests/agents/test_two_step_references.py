@@ -94,7 +94,9 @@ def test_daws_values_by_hand():
     assert preference(weight=0.5) == at(-0.0625, abs=0.04)
 
 
-@pytest.mark.parametrize("options", [{}, {"switching": 0.05, "trials": 60}, {"common": 0.9, "reward": 0.75, "trials": 30}])
+@pytest.mark.parametrize(
+    "options", [{}, {"switching": 0.05, "trials": 60}, {"common": 0.9, "reward": 0.75, "trials": 30}]
+)
 def test_agents_earn_their_exact_values(options):
     full = OPTIONS | options
     one = two_step.memory_of_one(**full)

@@ -219,7 +219,8 @@ def test_a_trial_starts_in_state_0_and_an_episode_keeps_its_mdp():
 
 
 @pytest.mark.parametrize(
-    "options", [{"states": 1}, {"actions": 1}, {"horizon": 0}, {"alpha": 0.0}, {"mean": float("nan")}, {"mean_std": -1.0}]
+    "options",
+    [{"states": 1}, {"actions": 1}, {"horizon": 0}, {"alpha": 0.0}, {"mean": float("nan")}, {"mean_std": -1.0}],
 )
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -62,7 +62,9 @@ VARIANTS = [
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
 def test_engine_follows_the_rules_at_every_step(options):
     for seed, first_slot in ((0, 0), (2**63 + 12345, 2**32 - 3)):
-        env = mesasim.make_vec("TwoStep-v0", 3, first_slot=first_slot, oracle=True, history=True, output="numpy", **options)
+        env = mesasim.make_vec(
+            "TwoStep-v0", 3, first_slot=first_slot, oracle=True, history=True, output="numpy", **options
+        )
         observation, info = env.reset(seed=seed)
         episodes, ended = [0, 0, 0], [False] * 3
         plain = [PlainTwoStep(options, (seed, first_slot + slot, 0)) for slot in range(3)]
