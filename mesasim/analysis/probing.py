@@ -147,12 +147,11 @@ SATURATED = 0.95  # R^2 of untrained networks from which a probe cannot show tha
 
 
 def reading(fit: Fit, untrained: Sequence[Fit]) -> str:
-    """What `excess` says: "learned" (beyond doubt above untrained networks), "cannot tell" (not above them, but they hold
-    nearly all of it already) or "no more than untrained"."""
-    if beyond_doubt(excess(fit, untrained)):
-        return "learned"
-    saturated = np.mean([other.r2.mean for other in untrained]) > SATURATED
-    return "cannot tell" if saturated else "no more than untrained"
+    """What `excess` says: "cannot tell" (untrained networks hold nearly all of it already), else "learned" (beyond doubt above
+    them) or "no more than untrained"."""
+    if np.mean([other.r2.mean for other in untrained]) > SATURATED:
+        return "cannot tell"
+    return "learned" if beyond_doubt(excess(fit, untrained)) else "no more than untrained"
 
 
 def shuffled(targets: Tensor) -> Tensor:

@@ -262,8 +262,9 @@ def as_metrics(m: Measured, greedy: Measured, bayes: Transplant, scale: baseline
         (f"change of the probability of an arm given {EDITED_BY} more successes", m.lift, greedy.lift),
         (f"change of the probability of the arm pulled, given {EDITED_BY} more failures", m.drop, greedy.drop),
     ):
-        ceiling = best.specific.mean
-        rows.append((Metric(what, *found.specific, 0.0, ceiling, found.tasks), found.used(ceiling)))
+        ceiling = best.effect.mean
+        edited = Metric(what, *found.effect, found.random.mean, ceiling, found.tasks)
+        rows.append((edited, found.used(ceiling)))
     moved = Metric("preference that moves with the carry", *m.moved.moved, 0.0, bayes.moved.mean, m.moved.pairs)
     rows.append((moved, moved.above_floor and moved.fraction >= USED_FROM))
     reward = metric(
@@ -321,7 +322,7 @@ def table_of_use(metrics: dict[str, list[tuple[Metric, bool]]]) -> dict[str, Any
     ]  # fmt: skip
     head = ["agent", "intervention", "value", "floor", "ceiling", "fraction", "tasks", "used?"]
     note = (
-        "Edits: against random directions of the same length; ceiling: the scripted greedy agent. Preference: right in the "
+        "Edits: floor: random directions of the same length; ceiling: the scripted greedy agent. Preference: right in the "
         "donor's task minus right in the host's, halved, with the donor's carry minus without; ceiling: the Bayes-optimal "
         "agent. Reward: used, if more than when written from another task's counts; ceiling: the exact optimum."
     )

@@ -43,7 +43,7 @@ def edited(agent, lived):
 
 @pytest.fixture(scope="module")
 def ceiling():
-    return edited(Greedy(ARMS, PULLS, 2), greedy_record()).specific.mean
+    return edited(Greedy(ARMS, PULLS, 2), greedy_record()).effect.mean
 
 
 def test_an_edit_changes_what_is_decoded_and_nothing_else():
