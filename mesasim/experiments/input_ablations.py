@@ -19,7 +19,7 @@ from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import RISING_AT
+from mesasim.metrics import BEYOND_DOUBT
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 
@@ -97,7 +97,7 @@ def run(
 def verdict(row: dict[str, Any]) -> str:
     """One sentence of what an agent's row says."""
     above = row["reward_mean"] - row["floor"]
-    at_chance = abs(above) < RISING_AT * row["reward_se"]
+    at_chance = abs(above) < BEYOND_DOUBT * row["reward_se"]
     place = f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f}, {row['fraction']:.0%} of the way to the ceiling"
     if at_chance:
         return f"{place}: at chance."
