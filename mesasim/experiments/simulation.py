@@ -16,34 +16,20 @@ Sources: Mikulik et al. 2020 (arXiv 2010.11223), whose network states map to Bay
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mesasim import baselines
 from mesasim.agents import Agent, NetworkConfig
 from mesasim.agents.bandit_references import BayesOptimal, Greedy, Random
-from mesasim.agents.encoding import Encoder, field_shapes
-from mesasim.analysis import statistics
-from mesasim.analysis.carries import Record, record, replay
-from mesasim.analysis.interventions import (
-    USED_FROM,
-    Edit,
-    OutputMatch,
-    Transplant,
-    causal_edit,
-    edit,
-    outputs_after_mapping,
-    play_with_memory,
-    transplant,
-)
-from mesasim.analysis.probing import Fit, excess, principal, probe, reading, shuffled
-from mesasim.evaluate import Evaluation, Moment
+from mesasim.agents.encoding import field_shapes
+from mesasim.analysis.interventions import USED_FROM, Transplant
+from mesasim.analysis.probing import Fit, excess, reading
 from mesasim.experiments import question
+from mesasim.experiments.laboratory import EDITED_BY, Laboratory, Measured
 from mesasim.metrics import Metric, beyond_doubt, estimate, metric
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
@@ -52,7 +38,6 @@ from mesasim.train.ppo import PPOConfig, new_agent, train
 from mesasim.vector import MesaVectorEnv
 
 NAME = "simulation"
-EDITED_BY = 3  # pulls
 
 
 @dataclass
@@ -89,23 +74,6 @@ class Config:
         return {"arms": self.arms, "pulls": self.pulls}
 
 
-@dataclass
-class Measured:
-    """What was found of one agent."""
-
-    name: str
-    nature: str
-    own: Evaluation
-    probes: dict[tuple[str, str], Fit]  # (experience, statistic) → from the whole carry
-    reverse: Fit  # counts → the carry's principal directions, as many as there are counts
-    lift: Edit
-    drop: Edit
-    outputs: OutputMatch
-    rewritten: Evaluation  # played from the image of its own task's counts
-    mistaken: Evaluation  # … of another task's counts
-    moved: Transplant
-
-
 def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
@@ -120,7 +88,7 @@ def run(
     with bars(quiet) as progress:
         report = training_bar(progress, "gru", ppo.iterations, scale.floor, scale.ceiling)
         trained = train(ppo, out / "gru", resume=resume, report=report)
-        laboratory = Laboratory(config)
+        laboratory = Laboratory(config.arms, config.pulls, config.tasks, config.seed, config.num_threads)
         todo = agents(config, ppo, trained)
         bar = progress.add_task("measure", total=len(todo), detail="")
         found = []
@@ -162,97 +130,6 @@ def agents(config: Config, ppo: PPOConfig, trained: Agent) -> dict[str, tuple[st
         "greedy": ("learner", Greedy(*size)),
         "deaf": ("keeps counts, acts at random", Deaf(*size)),
     }  # fmt: skip
-
-
-@dataclass
-class Laboratory:
-    """The episodes and targets every agent is measured with."""
-
-    config: Config
-    floors: dict[tuple[str, str, str], Fit] = field(
-        default_factory=dict
-    )  # (experience, statistic, "inputs"/"shuffled")
-
-    def __post_init__(self) -> None:
-        c = self.config
-        self.playing: dict[str, Any] = {
-            "world": "Bandit-v0", "options": c.options, "tasks": c.tasks, "seed": 1000 + c.seed, "num_threads": c.num_threads,
-            "sample_actions": True,  # the policy as it was trained; a half-trained one would else do the same everywhere
-        }  # fmt: skip
-        self.statistics = statistics.bandit()
-        self.random = record(Random(c.arms, c.pulls, c.seed), "random", "random", **self.playing)
-        self.lived: dict[str, Record] = {"random agent's": self.random}
-        self.step = c.pulls // 2
-        env = MesaVectorEnv("Bandit-v0", 1, history=True, num_threads=1, **c.options)
-        self.encoder = Encoder(field_shapes(env.fields))
-
-    def counts(self, oracle: dict[str, Tensor]) -> Tensor:
-        """[tasks, T, 2 arms]: the Bayes-optimal agent's state."""
-        return torch.cat([self.statistics["pulls"](oracle), self.statistics["successes"](oracle)], dim=-1)
-
-    def measure(self, agent: Agent, name: str, nature: str) -> Measured:
-        own = record(agent, name, nature, **self.playing)
-        if not self.floors:  # the first agent's episodes are the others', too
-            self.lived["trained agent's"] = own
-            for experience, lived in self.lived.items():
-                inputs = self.encoder({key: value.transpose(0, 1) for key, value in lived.obs.items()}).transpose(0, 1)
-                for key, statistic in self.statistics.items():
-                    target = statistic(lived.oracle)
-                    self.floors[experience, key, "inputs"] = probe(inputs, target, lived.running)
-                    self.floors[experience, key, "shuffled"] = probe(lived.carry, shuffled(target), lived.running)
-        probes = {}
-        for experience, lived in self.lived.items():
-            carry = replay(agent, lived).carry
-            for key, statistic in self.statistics.items():
-                probes[experience, key] = probe(carry, statistic(lived.oracle), lived.running)
-        return self.intervene(agent, name, nature, own, probes)
-
-    def intervene(
-        self, agent: Agent, name: str, nature: str, own: Record, probes: dict[tuple[str, str], Fit]
-    ) -> Measured:
-        """Maps fitted to the first half of the agent's own tasks, interventions on the second."""
-        half = self.config.tasks // 2
-        seen, unseen = own.take(slice(half)), own.take(slice(half, None))
-        counts = self.counts(seen.oracle)
-        carry_to_counts = probe(seen.carry, counts, seen.running).map
-        counts_to_carry = probe(counts, seen.carry, seen.running).map
-        narrow = principal(seen.carry, seen.running, min(counts.shape[-1], seen.carry.shape[-1]))
-        pulled, other = self.arms_to_edit(unseen)
-
-        def after(arm: Tensor, successes: int) -> Edit:
-            change = torch.zeros(len(arm), counts.shape[-1], dtype=torch.float64)
-            rows = torch.arange(len(arm))
-            change[rows, arm] = EDITED_BY
-            change[rows, self.config.arms + arm] = successes
-            moved = edit(carry_to_counts, counts_to_carry, change)
-            return causal_edit(agent, unseen, self.step, moved, arm, seed=self.config.seed)
-
-        there = self.counts(unseen.oracle)[:, self.step]
-        mapped, others = (counts_to_carry.at(self.step, c) for c in (there, shuffled(there)))
-
-        def image(moment: Moment) -> Tensor:
-            oracle = {key: value.unsqueeze(1) for key, value in moment.oracle.items()}
-            return counts_to_carry.at(moment.step, self.counts(oracle)[:, 0])
-
-        elsewhere = self.playing | {"seed": 2000 + self.config.seed}  # tasks no map was fitted to
-        return Measured(
-            name, nature, own.evaluation, probes, probe(counts, narrow, seen.running),
-            after(other, EDITED_BY), after(pulled, 0),
-            outputs_after_mapping(agent, unseen, self.step, mapped, others),
-            play_with_memory(agent, name, nature, image, **elsewhere),
-            play_with_memory(agent, name, nature, lambda moment: shuffled(image(moment)), **elsewhere),
-            self.transplanted(agent),
-        )  # fmt: skip
-
-    def arms_to_edit(self, lived: Record) -> tuple[Tensor, Tensor]:
-        """The arm pulled at the step of the edit, and one not pulled, int64 [tasks] each."""
-        pulled = lived.action[:, self.step]
-        generator = torch.Generator().manual_seed(self.config.seed)
-        shift = torch.randint(1, self.config.arms, pulled.shape, generator=generator)
-        return pulled, (pulled + shift) % self.config.arms
-
-    def transplanted(self, agent: Agent) -> Transplant:
-        return transplant(agent, lambda oracle: oracle["best_arm"][:, 0].long(), step=self.step, **self.playing)
 
 
 def as_metrics(m: Measured, greedy: Measured, bayes: Transplant, scale: baselines.Scale) -> list[tuple[Metric, bool]]:
