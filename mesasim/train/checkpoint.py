@@ -60,9 +60,9 @@ def latest_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
-def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Fills `agent` from a checkpoint's tensors, all or nothing."""
-    weights = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
+def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path, prefix: str = "model/") -> None:
+    """Fills `agent` from a checkpoint's tensors whose names begin so, all or nothing."""
+    weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     expected = {name: tuple(tensor.shape) for name, tensor in agent.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:

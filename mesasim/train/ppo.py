@@ -17,6 +17,7 @@ from mesasim.agents import Agent, NetworkConfig, build_network
 from mesasim.agents.encoding import FieldShape, field_shapes
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
+from mesasim.train.critic import OracleCritic, OwnCritic
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 from mesasim.train.rollout import Collector, Rollout
 from mesasim.vector import MesaVectorEnv
@@ -53,6 +54,10 @@ class PPOConfig:
     over the first half of the run. Short horizons are learned first and fast, long ones then have a policy to start from."""
     gae_lambda: float = 0.3
     """Lambda of generalized advantage estimation."""
+    critic: str = "agent"
+    """What values are estimated from: agent (its own value head, from what it has seen) or oracle (a network of its own on the
+    world's oracle fields, used in training alone; the agent never sees them). With the oracle far fewer steps are needed where
+    luck of the task outweighs what a step can win."""
     reward_at: str = "step"
     """When the outer learner is told rewards: step (at each) or episode (their sum, at an episode's end). What the agent
     sees is the same."""
@@ -91,6 +96,8 @@ class PPOConfig:
             raise ValueError("first_discount: got a number with discount=1, allowed: None, or a discount below 1")
         if self.schedule not in ("linear", "constant"):
             raise ValueError(f"schedule: got {self.schedule!r}, allowed: 'linear', 'constant'")
+        if self.critic not in ("agent", "oracle"):
+            raise ValueError(f"critic: got {self.critic!r}, allowed: 'agent', 'oracle'")
         if self.reward_at not in ("step", "episode"):
             raise ValueError(f"reward_at: got {self.reward_at!r}, allowed: 'step', 'episode'")
         if self.minibatches > self.num_envs:
@@ -118,15 +125,17 @@ class Trainer(loop.Trainer):
         self.config, self.run = config, run
         self.env = MesaVectorEnv(
             config.world, config.num_envs, device=config.device, num_threads=config.num_threads, seed=config.seed,
-            history=True, autoreset_mode="SameStep", **config.options,
+            history=True, oracle=config.critic == "oracle", autoreset_mode="SameStep", **config.options,
         )  # fmt: skip
         self.set_threads()
         self.fields = field_shapes(self.env.fields)
         self.agent = new_agent(config, self.fields, len(self.env.world_spec.actions)).to(self.env.device)
-        self.optimizer = torch.optim.Adam(self.agent.parameters(), lr=config.learning_rate, eps=1e-5)
+        self.critic = new_critic(config, field_shapes(self.env.world_spec.oracle)).to(self.env.device)
+        parameters = [*self.agent.parameters(), *self.critic.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5)
         self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
         self.env.reset(seed=config.seed)
-        self.collector = Collector(self.env, self.agent, self.generator, config.reward_at == "episode")
+        self.collector = Collector(self.env, self.agent, self.critic, self.generator, config.reward_at == "episode")
 
     def set_threads(self) -> None:
         """torch's threads are the process's: whoever made a trainer last has set them."""
@@ -139,6 +148,7 @@ class Trainer(loop.Trainer):
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * scale
         discount = self.discount()
+        self.critic.set_horizon(discount, config.rollout_steps)
         rollout = self.collector.collect(config.rollout_steps, discount)
         rolled = time.perf_counter()
         metrics = self.update(rollout, config.entropy * scale, discount)
@@ -197,13 +207,15 @@ class Trainer(loop.Trainer):
                 part = advantage[:, slots]
                 clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
                 policy_loss = -torch.min(ratio * part, clipped * part).mean()
-                value_loss = 0.5 * (out.value - target[:, slots]).square().mean()
+                value = self.critic(out.value, {name: field[:, slots] for name, field in rollout.oracle.items()})
+                value_loss = 0.5 * ((value - target[:, slots]) / self.critic.horizon).square().mean()
                 entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
                 loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy
                 self.optimizer.zero_grad()
                 forward_done = time.perf_counter()
                 loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.agent.parameters(), config.max_gradient_norm)
+                for part_of in (self.agent, self.critic):
+                    torch.nn.utils.clip_grad_norm_(part_of.parameters(), config.max_gradient_norm)
                 self.optimizer.step()
                 self.forward_seconds += forward_done - began
                 self.backward_seconds += time.perf_counter() - forward_done
@@ -224,6 +236,7 @@ class Trainer(loop.Trainer):
     def tensors(self) -> dict[str, Tensor]:
         return {
             **{f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()},
+            **{f"critic/{name}": tensor for name, tensor in self.critic.state_dict().items()},
             **optimizer_tensors(self.optimizer),
             "trainer/carry": self.collector.carry,
             "trainer/is_first": self.collector.is_first,
@@ -234,6 +247,7 @@ class Trainer(loop.Trainer):
 
     def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         load_weights(self.agent, tensors, path)
+        load_weights(self.critic, tensors, path, "critic/")
         load_optimizer(self.optimizer, tensors)
         self.env.set_state(tensors["trainer/env"].numpy().tobytes())
         self.collector.carry = tensors["trainer/carry"].to(self.env.device)
@@ -247,6 +261,17 @@ def new_agent(config: PPOConfig, fields: list[FieldShape], num_actions: int) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return build_network(config.network, fields, num_actions)
+
+
+def new_critic(config: PPOConfig, fields: list[FieldShape]) -> OwnCritic | OracleCritic:
+    """The critic at its first weights; `fields`: the world's oracle. ValueError where that has none."""
+    if config.critic == "agent":
+        return OwnCritic()
+    if not fields:
+        raise ValueError(f"critic: got 'oracle', but {config.world} has no oracle fields with these options")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return OracleCritic(fields)
 
 
 def load_agent(run: Path) -> tuple[Agent, PPOConfig]:

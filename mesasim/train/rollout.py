@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mesasim.agents.base import Agent, Observation
 from mesasim.vector import MesaVectorEnv
@@ -18,6 +18,7 @@ class Rollout:
     """A block of experience. Row t: what was seen, done and got at step t."""
 
     obs: Observation  # field → [T, N, *shape]
+    oracle: Observation  # the same of the oracle's fields, where the critic sees them; else empty
     is_first: Tensor  # [T, N] bool: the observation is an episode's first
     action: Tensor  # [T, N] int64
     log_prob: Tensor  # [T, N] of the action, when it was taken
@@ -39,8 +40,10 @@ class Collector:
     itself in the same step (SameStep), so that every row is a real transition. `at_end`: an episode's rewards are withheld
     and handed out as their sum with its last step."""
 
-    def __init__(self, env: MesaVectorEnv, agent: Agent, generator: torch.Generator, at_end: bool = False) -> None:
-        self.env, self.agent, self.generator = env, agent, generator
+    def __init__(
+        self, env: MesaVectorEnv, agent: Agent, critic: nn.Module, generator: torch.Generator, at_end: bool = False
+    ) -> None:
+        self.env, self.agent, self.critic, self.generator = env, agent, critic, generator
         self.carry = agent.initial_carry(env.num_envs)
         self.is_first = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
         self.at_end, self.withheld = at_end, torch.zeros(env.num_envs, device=env.device)
@@ -52,7 +55,11 @@ class Collector:
     def collect(self, steps: int, discount: float) -> Rollout:
         env, slots, device = self.env, self.env.num_envs, self.env.device
         seen = env.buffers.group["observation"]
-        obs = {name: torch.empty((steps, *t.shape), dtype=t.dtype, device=device) for name, t in seen.items()}
+        known = env.buffers.group.get("oracle", {})
+        obs, oracle = (
+            {name: torch.empty((steps, *t.shape), dtype=t.dtype, device=device) for name, t in group.items()}
+            for group in (seen, known)
+        )
         flags = torch.empty((3, steps, slots), dtype=torch.bool, device=device)
         is_first, done, _ = flags
         numbers = torch.empty((3, steps, slots), device=device)
@@ -63,6 +70,8 @@ class Collector:
         for t in range(steps):
             for name, tensor in seen.items():
                 obs[name][t] = tensor
+            for name, tensor in known.items():
+                oracle[name][t] = tensor
             is_first[t] = self.is_first
             asked = time.perf_counter()
             out = self.agent.unroll({name: o[t : t + 1] for name, o in obs.items()}, is_first[t : t + 1], self.carry)
@@ -72,7 +81,7 @@ class Collector:
             self.carry = out.carry
             action[t] = sample(out.logits[0], self.generator)
             log_prob[t] = out.logits[0].log_softmax(-1).gather(1, action[t, :, None]).squeeze(1)
-            value[t] = out.value[0]
+            value[t] = self.critic(out.value, {name: o[t : t + 1] for name, o in oracle.items()})[0]
             stepped = time.perf_counter()
             _, step_reward, terminated, truncated, _ = env.step(action[t])
             self.simulator_seconds += time.perf_counter() - stepped
@@ -83,12 +92,14 @@ class Collector:
                 reward[t] = self.withheld * done[t]
                 self.withheld = self.withheld * ~done[t]
             if truncated.any():
-                reward[t] += discount * truncated * self._value_of(env.buffers.group["final_observation"])
-        return Rollout(
-            obs, is_first, action, log_prob, value, reward, done, self._value_of(seen, self.is_first), first_carry
-        )
+                reward[t] += discount * truncated * self._value_of("final_")
+        last_value = self._value_of("", self.is_first)
+        return Rollout(obs, oracle, is_first, action, log_prob, value, reward, done, last_value, first_carry)
 
-    def _value_of(self, seen: Observation, is_first: Tensor | None = None) -> Tensor:
+    def _value_of(self, which: str, is_first: Tensor | None = None) -> Tensor:
+        """Value of the present observation ("") or of the one that ended an episode ("final_")."""
         first = torch.zeros_like(self.is_first) if is_first is None else is_first
-        obs = {name: tensor.unsqueeze(0) for name, tensor in seen.items()}
-        return self.agent.unroll(obs, first.unsqueeze(0), self.carry).value[0]
+        group = self.env.buffers.group
+        obs = {name: tensor.unsqueeze(0) for name, tensor in group[f"{which}observation"].items()}
+        oracle = {name: tensor.unsqueeze(0) for name, tensor in group.get(f"{which}oracle", {}).items()}
+        return self.critic(self.agent.unroll(obs, first.unsqueeze(0), self.carry).value, oracle)[0]
