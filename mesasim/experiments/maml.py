@@ -244,9 +244,10 @@ def run(
         for name, maml in learners(config).items():
             report = iteration_bar(progress, name, maml.iterations, "reward_after")
             learner = train(maml, out / name.replace(" ", "-").replace(",", ""), resume=resume, report=report)
+            learner.requires_grad_(False)
             rate = float(torch.cat([r.flatten() for r in learner.log_rates.values()]).mean().exp())
             settings = {"trained": True, "inner_rate": rate, "inner_steps": maml.inner_steps}
-            todo[name] = "weights as memory", Adapting(learner.requires_grad_(False)), settings
+            todo[name] = "weights as memory", Adapting(learner), settings
         for name, (nature, policy) in PLANTED.items():
             todo[name] = nature, Planted(config.arms, config.adapt_pulls, policy), {"trained": False}
         bar = progress.add_task("evaluate", total=len(todo), detail="")
