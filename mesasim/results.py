@@ -56,7 +56,7 @@ def below_optimum(rows: list[dict[str, Any]], evaluations: list[Evaluation]) -> 
     luck of the tasks drawn, which `reward_mean` has, cancels. The optimum is bayes_optimal, else gittins, else the
     planner, else what is called so; nothing is added where none of them was evaluated."""
     by_name = {e.agent: e for e in evaluations}
-    best_known = ("bayes_optimal", "gittins", "oracle_follower", "optimum")
+    best_known = ("bayes_optimal", "gittins", "oracle_follower", "bayes_filter", "optimum")
     optimum = next((by_name[name] for name in best_known if name in by_name), None)
     if optimum is None:
         return

@@ -43,8 +43,8 @@ MESA_HD double rain_of_markov(const Past& past) {
 // W2: the longer a streak has lasted, the less likely it ends; down to .06.
 MESA_HD double rain_of_streaks(const Past& past) {
   if (past.last < 0) return 0.5;
-  double excess = past.last == 1 ? 0.38 : 0.27;
-  for (int32_t day = 1; day < past.streak && day < 40; ++day) excess *= 0.72;
+  double excess = past.last == 1 ? 0.38 : 0.3;
+  for (int32_t day = 1; day < past.streak && day < 40; ++day) excess *= 0.7;
   return rain_next(past, 0.06 + excess);
 }
 

@@ -18,6 +18,7 @@ MODULES = {
     "Deception-v0": "deception",
     "Maze-v0": "maze",
     "OneWay-v0": "one_way",
+    "Sequence-v0": "sequence",
     "TabularMDP-v0": "tabular_mdp",
     "Tour-v0": "tour",
     "TourEdit-v0": "tour",
