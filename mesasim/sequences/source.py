@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class SequenceSource:
         self.process, self.options, self.num_threads = process, options, num_threads
         self.length = integer("length", length, 1, 2**20)
         self.outputs: int = _law(process, options).num_symbols
-        self.fields = [FieldShape("symbol", (1,), -1, self.outputs - 1, self.outputs)]
+        self.fields: Sequence[FieldShape] = [FieldShape("symbol", (1,), -1, self.outputs - 1, self.outputs)]
 
     def describe(self) -> dict[str, Any]:
         return {"process": self.process, "length": self.length, "options": self.options}
