@@ -56,7 +56,7 @@ class Config:
     """Unseen sequences of each weather."""
     counted: int = 20_000
     """Sequences that the n-grams count."""
-    iterations: int = 1500
+    iterations: int = 1000
     """Batches of the GRU on W3; the other weathers and networks get a third."""
     batch: int = 64
     """Sequences a batch."""
