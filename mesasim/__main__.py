@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 
 import mesasim
-from mesasim import _core, baselines
+from mesasim import _core, baselines, sequences
 from mesasim.agents import NETWORKS
 from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import devices, missing_cuda
@@ -45,11 +45,11 @@ SIGNATURES = Path("tests/golden/signatures.json")
 
 
 def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: bool = False) -> None:
-    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions; with "mazes" or "tours",
-    the algorithms or distributions and their options.
+    """Worlds, agents, experiments and devices; with a world's id, its options, fields and actions; with "mazes", "tours"
+    or "sequences", the algorithms, distributions or processes and their options.
 
     Args:
-        world: a world's id, mazes or tours.
+        world: a world's id, mazes, tours or sequences.
         markdown: every world's options and fields as the page docs/worlds.md.
     """
     if markdown:
@@ -59,6 +59,10 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
         head = ("option", "type", "default", "allowed", "meaning")
         for name, (what, options) in (algorithms() if world == "mazes" else distributions()).items():
             print_table(f"\n{name}: {what}", head, option_rows(options))
+        return
+    if world == "sequences":
+        print_table("Processes", ("process", "what"), list(sequences.processes().items()))
+        print_table("Options", ("option", "type", "default", "allowed", "meaning"), option_rows(sequences.options()))
         return
     if world is not None:
         spec = load_spec(world)

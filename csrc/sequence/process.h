@@ -154,7 +154,7 @@ MESA_HD int32_t number_shown(const SequenceLaw& law, const Hidden& hidden) {
 
 // Symbols 0, 1, 2 … of one key. `table` is the episode's own, of table_bytes(), for categorical.
 struct Sender {
-  uint32_t words[4];  // the random bits of four symbols
+  uint32_t words[4];  // the random bits of four symbols, the next among them
   Past past;
   int32_t unused;
   Hidden hidden;
@@ -187,6 +187,7 @@ struct Sender {
 
   MESA_HD void begin(const SequenceLaw& law, const Key& key, uint32_t* table) {
     *this = Sender{};
+    draw_words(key);
     draw_hidden(law, key, table);
   }
   // The chance of symbol 1 in a process of two symbols, for who knows what is hidden.
@@ -223,14 +224,18 @@ struct Sender {
     return symbol;
   }
   MESA_HD int32_t send(const SequenceLaw& law, const Key& key, uint32_t* table) {
-    if (past.time % 4 == 0) {
-      const Block block = key.block(Purpose::kStep, static_cast<uint32_t>(past.time) / 4);
-      for (int i = 0; i < 4; ++i) words[i] = block.word[i];
-    }
-    const int32_t symbol = draw_symbol(law, table, words[past.time % 4]);
+    const int32_t symbol = next_symbol(law, table);
     append(past, symbol);
+    if (past.time % 4 == 0) draw_words(key);
     if (past.time == hidden.changes_at) draw_hidden(law, key, table);
     return symbol;
+  }
+  MESA_HD int32_t next_symbol(const SequenceLaw& law, const uint32_t* table) const {
+    return draw_symbol(law, table, words[past.time % 4]);
+  }
+  MESA_HD void draw_words(const Key& key) {
+    const Block block = key.block(Purpose::kStep, static_cast<uint32_t>(past.time) / 4);
+    for (int i = 0; i < 4; ++i) words[i] = block.word[i];
   }
 };
 

@@ -44,6 +44,7 @@ struct Sequence {
          "logarithm of the chance that the filter and the regime oracle gave to the last symbol; 0 before the first"},
         {"optimal_actions", Dtype::kBool, {symbols}, 0, 1, 0, "the symbols likeliest to the filter"},
         {"symbol_counts", Dtype::kInt32, {symbols}, 0, double(c.length), 0, "how often each symbol came"},
+        {"next_symbol", Dtype::kInt32, {1}, 0, double(symbols - 1), symbols, "what comes next, which nobody can know"},
         {"hidden", Dtype::kInt32, {1}, 0, double(most_hidden(c)), 0, "the regime or task in force, 0 where none is"}};
     if (c.law.process == sequence::kRegimeSwitching)
       spec.oracle.push_back(
@@ -148,11 +149,12 @@ struct Sequence {
     }
     row.field<float>(2)[0] = s.filter_log;
     row.field<float>(2)[1] = s.oracle_log;
-    row.field<int32_t>(5)[0] = sequence::number_shown(c.law, s.sender.hidden);
+    row.field<int32_t>(5)[0] = s.sender.next_symbol(c.law, table(c, s));
+    row.field<int32_t>(6)[0] = sequence::number_shown(c.law, s.sender.hidden);
     if (c.law.process == sequence::kRegimeSwitching) {
-      for (int32_t regime = 0; regime < sequence::kRegimes; ++regime) row.field<float>(6)[regime] = 0.0f;
+      for (int32_t regime = 0; regime < sequence::kRegimes; ++regime) row.field<float>(7)[regime] = 0.0f;
       for (int32_t rule = 0; rule < sequence::kRules; ++rule)
-        row.field<float>(6)[sequence::regime_of(rule)] += static_cast<float>(filter(c, s).weights[rule]);
+        row.field<float>(7)[sequence::regime_of(rule)] += static_cast<float>(filter(c, s).weights[rule]);
     }
   }
 

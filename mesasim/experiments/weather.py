@@ -8,8 +8,8 @@ order c is the share of [loss of the n-gram of order c - loss of the filter] tha
 at least .02 nats a day: elsewhere c days are all there is to know. A learner makes up for more than half of it at order 8, the
 longest counted; loss alone cannot tell it from a conditional model of a still longer window. Expected: the gap is there in W3
 alone, where the GRU makes up for most of it and a network that sees four days for none. Planted controls: the filter reads as a
-learner, n-grams of every order and the exact best window of four days as conditional models. Source: thread on mesa-optimization, the weather examples; Ortega
-et al. 2019 (filters as what is meta-learned).
+learner, n-grams of every order and the exact best window of four days as conditional models. Source: the weather examples of the
+discussion this package answers to (docs/sequences.md); Ortega et al. 2019 (filters as what is meta-learned).
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ def verdict(weather: str, losses: dict[str, np.ndarray], readings: dict[str, dic
     gru = readings["gru"]
     shorter, longer = (readings[f"order-{order}"]["behind_filter"] for order in (WINDOW, LONGEST))
     said = (
-        f"{weather} ({LADDER[weather]}): behind the exact filter, in nats a day, are the n-gram of order {WINDOW} by {shorter}, of "
-        f"order {LONGEST} by {longer}, the GRU by {gru['behind_filter']}. "
+        f"{weather} ({LADDER[weather]}): behind the exact filter, in nats a day, are the n-gram of order {WINDOW} by {shorter}, "
+        f"of order {LONGEST} by {longer}, the GRU by {gru['behind_filter']}. "
     )
     if gru["index"] is None:
         return said + f"Less than {READ_AT} are to be had by more than {LONGEST} days' memory: nothing to learn."

@@ -212,16 +212,18 @@ class PlainSequence:
     def posterior(self):
         return [sum(w for h, w in self.belief.items() if RULES[h][0] == regime) for regime in range(5)]
 
-    def step(self, action):
+    def next_symbol(self):
         words = Draws(self.key, STEP, len(self.past) // 4)
         bits = [words.u32() for _ in range(4)][len(self.past) % 4]
-        known, told = self.filter(), self.told()
+        told = self.told()
         if not self.categorical:
-            symbol = int(bits < int(told[1] * 2**32))
-        elif self.o["order"] and not self.past:
-            symbol = bits * self.size >> 32
-        else:
-            symbol = next(k for k in range(self.size) if bits < sum(round(p * 2**32) for p in told[: k + 1]))
+            return int(bits < int(told[1] * 2**32))
+        if self.o["order"] and not self.past:
+            return bits * self.size >> 32
+        return next(k for k in range(self.size) if bits < sum(round(p * 2**32) for p in told[: k + 1]))
+
+    def step(self, action):
+        known, told, symbol = self.filter(), self.told(), self.next_symbol()
         posterior = {h: weight * self.chances_under(h)[symbol] for h, weight in self.belief.items()}
         total, hazard = sum(posterior.values()), self.o["hazard"]
         self.belief = {h: weight / total for h, weight in posterior.items()}
@@ -257,6 +259,7 @@ def test_engine_follows_the_rules_at_every_step(options):
         rng = np.random.default_rng(seed)
         for _ in range(36):
             for slot, sequence in enumerate(plain):
+                assert info["next_symbol"][slot, 0] == sequence.next_symbol()
                 assert observation[slot, 0] == (sequence.past[-1] if sequence.past else -1)
                 np.testing.assert_allclose(info["filter"][slot], sequence.filter(), rtol=1e-5, atol=1e-9)
                 np.testing.assert_allclose(info["regime_oracle"][slot], sequence.told(), rtol=1e-5, atol=1e-9)
