@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesasim.agents.base import Agent
+from mesasim.agents.blocks import check_heads
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.recurrent import Recurrent
 from mesasim.agents.stateless import MLP
+from mesasim.agents.transformer import StrictTransformer, Transformer
 from mesasim.agents.windowed import Window
 
 NETWORKS = {
@@ -16,6 +18,7 @@ NETWORKS = {
     "window": "windowed: sees the last `window` observations with their actions and rewards",
     "gru": "recurrent: one GRU layer",
     "lstm": "recurrent: one LSTM layer",
+    "transformer": "looking back: a causal transformer (GPT) over the last `window` steps",
 }
 
 
@@ -24,24 +27,33 @@ class NetworkConfig:
     """Which network, and how large."""
 
     kind: str = "gru"
-    """mlp, window, gru or lstm."""
+    """mlp, window, gru, lstm or transformer."""
     hidden: int = 64
-    """Units of every hidden layer."""
+    """Units of every hidden layer; numbers a step of a transformer."""
     layers: int = 2
-    """Hidden layers of mlp and window."""
+    """Hidden layers of mlp and window; blocks of a transformer."""
     window: int = 1
-    """Steps that a window agent sees."""
+    """Steps that a window agent or a transformer sees; a whole episode, and a transformer forgets nothing."""
     hide: tuple[str, ...] = ()
     """Fields of the observation that are withheld from the network: previous_reward, previous_action …"""
+    heads: int = 4
+    """Attention heads of a transformer; they share `hidden` out evenly."""
+    strict: bool = False
+    """Of a transformer in episodes longer than its window: see exactly `window` steps, at about `window` times the cost.
+    Else older steps may still move it through the keys and values it has kept."""
 
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
             raise ValueError(f"kind: got {self.kind!r}, allowed: {', '.join(NETWORKS)}")
-        for name in ("hidden", "layers", "window"):
+        for name in ("hidden", "layers", "window", "heads"):
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 65536:
                 raise ValueError(f"{name}: got {value!r}, allowed: 1 to 65536")
         self.hide = tuple(self.hide)
+        if not isinstance(self.strict, bool):
+            raise ValueError(f"strict: got {self.strict!r}, allowed: True, False")
+        if self.kind == "transformer":
+            check_heads(self.hidden, self.heads, rotary=True)
 
 
 def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actions: int) -> Agent:
@@ -55,6 +67,10 @@ def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actio
         return MLP(fields, num_actions, config.hidden, config.layers)
     if config.kind == "window":
         return Window(fields, num_actions, config.hidden, config.layers, config.window)
+    if config.kind == "transformer":
+        # With one block what is kept is exactly what is in the window.
+        kind = StrictTransformer if config.strict and config.layers > 1 else Transformer
+        return kind(fields, num_actions, config.hidden, config.layers, config.window, config.heads)
     return Recurrent(fields, num_actions, config.hidden, config.kind)
 
 

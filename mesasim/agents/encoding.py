@@ -69,11 +69,3 @@ def within_mask(logits: Tensor, obs: Observation) -> Tensor:
         return logits
     mask = obs["action_mask"]
     return logits.masked_fill(~mask & mask.any(dim=-1, keepdim=True), FORBIDDEN)
-
-
-def small_linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """A head whose first outputs are near zero: a nearly uniform policy, a value near 0."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mesasim.agents.blocks import Block, check_heads
+
 # (points [B, n, 2], prefix [B, T] of cities) → log-odds [B, T, n] of the city after prefix[:, : t + 1]; -inf where visited.
 Policy = Callable[[Tensor, Tensor], Tensor]
 
@@ -34,8 +36,7 @@ class PointerConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 4096:
                 raise ValueError(f"{name}: got {value!r}, allowed: 1 to 4096")
-        if self.width % self.heads:
-            raise ValueError(f"heads: got {self.heads}, allowed: a divisor of width={self.width}")
+        check_heads(self.width, self.heads)
 
 
 class Pointer(nn.Module):
@@ -76,21 +77,3 @@ def may_see(cities: int, steps: int) -> Tensor:
     seen = torch.ones(cities + steps, cities + steps, dtype=torch.bool).tril()
     seen[:cities, :cities] = True
     return seen
-
-
-class Block(nn.Module):
-    """A transformer block, normalised before its two parts."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        q, k, v = self.qkv(self.before(x)).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
-        return x + self.mlp(self.after(x))

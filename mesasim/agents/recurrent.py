@@ -7,30 +7,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mesasim.agents.base import Agent, Observation, Output
-from mesasim.agents.encoding import Encoder, FieldShape, small_linear, within_mask
+from mesasim.agents.base import Observation, Output
+from mesasim.agents.encoding import FieldShape
+from mesasim.agents.network import Network
 
 
-class Recurrent(Agent):
+class Recurrent(Network):
     """One GRU or LSTM layer over the whole observation, history fields and all. The carry is the hidden state, and for
     the LSTM its cell beside it."""
 
     def __init__(self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru") -> None:
-        super().__init__()
+        super().__init__(fields)
         if cell not in ("gru", "lstm"):
             raise ValueError(f"cell: got {cell!r}, allowed: 'gru', 'lstm'")
         self.hidden, self.cell = hidden, cell
-        self.encoder = Encoder(fields)
         self.core = (nn.GRU if cell == "gru" else nn.LSTM)(self.encoder.width, hidden)
         for name, parameter in self.core.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.split(hidden):
                     nn.init.orthogonal_(gate)
-        self.policy, self.value = small_linear(hidden, num_actions, 0.01), small_linear(hidden, 1, 1.0)
+        self.add_heads(hidden, num_actions)
 
     def initial_carry(self, num_slots: int) -> Tensor:
-        width = self.hidden * (2 if self.cell == "lstm" else 1)
-        return torch.zeros(num_slots, width, device=self.policy.weight.device)
+        return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
 
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
         inputs = self.encoder(obs)
@@ -42,8 +41,7 @@ class Recurrent(Agent):
             carry = carry * ~is_first[start].unsqueeze(-1)
             output, carry = self._run(inputs[start:end], carry)
             outputs.append(output)
-        hidden = torch.cat(outputs)
-        return Output(within_mask(self.policy(hidden), obs), self.value(hidden).squeeze(-1), carry)
+        return self.answer(torch.cat(outputs), obs, carry)
 
     def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":

@@ -8,28 +8,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mesasim.agents.base import Agent, Observation, Output
-from mesasim.agents.encoding import Encoder, FieldShape, small_linear, within_mask
+from mesasim.agents.base import Observation, Output
+from mesasim.agents.encoding import FieldShape
+from mesasim.agents.network import Network
 from mesasim.agents.stateless import trunk
 
 
-class Window(Agent):
+class Window(Network):
     """An MLP over the last `window` observations; those from before the episode's first step are zeros. The carry holds
     the window - 1 encodings before the present one, the newest last."""
 
     def __init__(
         self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, layers: int = 2, window: int = 1
     ) -> None:
-        super().__init__()
+        super().__init__(fields)
         if window < 1:
             raise ValueError(f"window: got {window}, allowed: 1 or more steps")
         self.window = window
-        self.encoder = Encoder(fields)
         self.trunk = trunk(window * self.encoder.width, hidden, layers)
-        self.policy, self.value = small_linear(hidden, num_actions, 0.01), small_linear(hidden, 1, 1.0)
+        self.add_heads(hidden, num_actions)
 
     def initial_carry(self, num_slots: int) -> Tensor:
-        return torch.zeros(num_slots, (self.window - 1) * self.encoder.width, device=self.policy.weight.device)
+        return self.cleared(num_slots, (self.window - 1) * self.encoder.width)
 
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
         steps, slots = is_first.shape
@@ -44,11 +44,7 @@ class Window(Agent):
             start = self.window - 1 - lag
             lags.append(seen[start : start + steps] * visible)
         hidden = self.trunk(torch.cat(lags, dim=-1))
-        return Output(
-            within_mask(self.policy(hidden), obs),
-            self.value(hidden).squeeze(-1),
-            self._next_carry(seen, began[-1], steps),
-        )
+        return self.answer(hidden, obs, self._next_carry(seen, began[-1], steps))
 
     def _next_carry(self, seen: Tensor, began: Tensor, steps: int) -> Tensor:
         kept = seen[steps:]  # the last window - 1 encodings, of steps `steps - window + 1` to `steps - 1`

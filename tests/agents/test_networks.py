@@ -14,12 +14,22 @@ KINDS = [
     NetworkConfig("window", window=4),
     NetworkConfig("gru"),
     NetworkConfig("lstm"),
+    NetworkConfig("transformer", window=STEPS),
+    NetworkConfig("transformer", window=4, layers=1),
+    NetworkConfig("transformer", window=3),
+    NetworkConfig("transformer", window=1),
+    NetworkConfig("transformer", window=4, strict=True),
+    NetworkConfig("transformer", window=1, strict=True),
 ]
 WORLDS = [
     ("Bandit-v0", {"arms": 3, "pulls": 4, "clock": True}),
     ("Maze-v0", {"size": 4, "trials": 2, "trial_steps": 3}),
     ("Tour-v0", {"n": 5, "start": "random"}),
 ]
+
+
+def label(config):
+    return f"{config.kind}{config.window}{'-strict' * config.strict}"
 
 
 @pytest.fixture(params=WORLDS, ids=lambda w: w[0])
@@ -47,7 +57,7 @@ def make(config, experience):
     return build_network(config, experience[0], experience[1])
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.kind}{c.window}")
+@pytest.mark.parametrize("config", KINDS, ids=label)
 def test_step_by_step_equals_unroll(config, experience):
     agent, (_, actions, obs, is_first) = make(config, experience), experience
     whole = agent.unroll(obs, is_first, agent.initial_carry(SLOTS))
@@ -61,7 +71,7 @@ def test_step_by_step_equals_unroll(config, experience):
     torch.testing.assert_close(carry, whole.carry, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.kind}{c.window}")
+@pytest.mark.parametrize("config", KINDS, ids=label)
 def test_carry_clears_at_is_first(config, experience):
     agent, (_, _, obs, is_first) = make(config, experience), experience
     clean = agent.unroll(obs, is_first, agent.initial_carry(SLOTS))
@@ -74,7 +84,7 @@ def test_carry_clears_at_is_first(config, experience):
     assert torch.equal(agent.unroll(changed, is_first, agent.initial_carry(SLOTS)).logits[5:, 2], clean.logits[5:, 2])
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.kind}{c.window}")
+@pytest.mark.parametrize("config", KINDS, ids=label)
 def test_the_past_reaches_exactly_the_agents_that_remember(config, experience):
     agent, (_, _, obs, is_first) = make(config, experience), experience
     only_start = torch.zeros_like(is_first)
@@ -84,7 +94,8 @@ def test_the_past_reaches_exactly_the_agents_that_remember(config, experience):
     before = agent.unroll(obs, only_start, agent.initial_carry(SLOTS)).logits
     after = agent.unroll(changed, only_start, agent.initial_carry(SLOTS)).logits
     differs = (before != after).any(dim=2).any(dim=1)
-    reach = {"mlp": 0, "window": config.window, "gru": STEPS, "lstm": STEPS}[config.kind]
+    through_layers = 1 + (config.window - 1) * (1 if config.strict else config.layers)
+    reach = {"mlp": 0, "window": config.window, "gru": STEPS, "lstm": STEPS, "transformer": through_layers}[config.kind]
     assert differs.tolist() == [2 <= t < 2 + reach for t in range(STEPS)]
 
 
@@ -107,13 +118,13 @@ def test_labels_become_one_hot_and_bounded_quantities_unit():
     assert encoder.width == 8
 
 
-@pytest.mark.parametrize("bad", [{"kind": "transformer"}, {"hidden": 0}, {"layers": 1.5}, {"window": 0}])
+@pytest.mark.parametrize("bad", [{"kind": "perceptron"}, {"hidden": 0}, {"layers": 1.5}, {"window": 0}])
 def test_a_bad_network_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         NetworkConfig(**bad)
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.kind}{c.window}")
+@pytest.mark.parametrize("config", KINDS, ids=label)
 def test_actions_a_world_masks_are_never_likely_and_teach_nothing_that_is_not_a_number(config):
     env = make_vec("Tour-v0", SLOTS, seed=1, history=True, n=6, start="random")
     obs, _ = env.reset()

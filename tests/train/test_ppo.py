@@ -24,6 +24,8 @@ SMALL = PPOConfig(
 )
 MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3, "trials": 2, "trial_steps": 5})
 
+LOOKING_BACK = dataclasses.replace(MAZE, network=NetworkConfig("transformer", hidden=8, heads=2, window=4))
+
 
 def test_gae_matches_hand_computed():
     reward = torch.tensor([[1.0], [2.0], [3.0]])
@@ -34,9 +36,11 @@ def test_gae_matches_hand_computed():
     assert result.flatten().tolist() == [1.25, 1.0, 2.5]
 
 
-def test_first_update_ratio_is_exactly_one():
-    trainer = Trainer(SMALL)
-    rollout = trainer.collector.collect(SMALL.rollout_steps, 0.99)
+@pytest.mark.parametrize("config", [SMALL, LOOKING_BACK], ids=["recurrent", "looking back"])
+def test_first_update_ratio_is_exactly_one(config):
+    trainer = Trainer(config)
+    trainer.collector.collect(config.rollout_steps, 0.99)  # the next begins in mid-episode
+    rollout = trainer.collector.collect(config.rollout_steps, 0.99)
     out = trainer.agent.unroll(rollout.obs, rollout.is_first, rollout.first_carry)
     again = out.logits.log_softmax(-1).gather(-1, rollout.action[..., None]).squeeze(-1)
     torch.testing.assert_close(again, rollout.log_prob, rtol=0, atol=1e-6)
@@ -67,7 +71,7 @@ def test_two_trainings_are_equal(config, tmp_path):
     assert weights_hash(train(dataclasses.replace(config, seed=2), tmp_path / "c")) != hashes[0]
 
 
-@pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
+@pytest.mark.parametrize("config", [SMALL, MAZE, LOOKING_BACK], ids=["bandit", "maze", "looking back"])
 def test_a_resumed_training_ends_in_the_same_bits(config, tmp_path):
     whole = train(config, tmp_path / "whole")
     interrupted = Trainer(config, tmp_path / "cut")
@@ -132,7 +136,7 @@ def test_learns_to_walk_in_a_tiny_maze(tmp_path):
     assert sum(rewards[:5]) / 5 < 0.01 and sum(rewards[-5:]) / 5 > 0.035
 
 
-def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
+def test_memory_beats_none_on_a_task_of_memory(tmp_path):
     # Two dependent arms at .9 / .1: chance 5.0 of 10; only an agent that remembers its rewards does better.
     base = PPOConfig(
         options={"arms": 2, "prior": "dependent_easy"},
@@ -143,10 +147,13 @@ def test_recurrent_beats_stateless_on_a_task_of_memory(tmp_path):
         num_threads=1,
     )
     last = {}
-    for kind in ("gru", "mlp"):
-        config = dataclasses.replace(base, network=NetworkConfig(kind, hidden=32))
+    networks = [NetworkConfig("gru", hidden=32), NetworkConfig("mlp", hidden=32)]
+    networks.append(NetworkConfig("transformer", hidden=16, layers=1, window=10))
+    for network in networks:
+        kind, enough = network.kind, 15 if network.kind == "transformer" else 40
+        config = dataclasses.replace(base, network=network, iterations=enough)
         train(config, tmp_path / kind, report=lambda m, kind=kind: last.__setitem__(kind, m["episode_return"]))
-    assert last["gru"] > 7.0
+    assert last["gru"] > 7.0 and last["transformer"] > 7.0
     assert 4.7 < last["mlp"] < 5.3
 
 

@@ -1,0 +1,66 @@
+"""The transformer's block and its rotary positions, for every network built of them. Who may see whom is the caller's."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Block(nn.Module):
+    """Attention, then an MLP of four times the width, each normalised before and added to what came in (GPT-2's order).
+    x is [B, T, width]; queries, keys and values are [B, heads, T, width / heads]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """`seen`, broadcast to bool [B, heads, T, T]: whether a row sees a column."""
+        return self.mix(x, *self.project(x), seen)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values."""
+        batch, length, _ = x.shape
+        q, k, v = self.qkv(self.before(x)).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return q, k, v
+
+    def mix(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+        """What becomes of x [B, T, width], whose queries are q, among S keys and values; `seen` is [..., T, S]."""
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
+        return x + self.mlp(self.after(x))
+
+
+def check_heads(width: int, heads: int, *, rotary: bool = False) -> None:
+    """Raises ValueError unless `heads` shares the width out evenly (with rotary positions, in pairs of numbers)."""
+    if width % heads:
+        raise ValueError(f"heads: got {heads}, allowed: a divisor of the width {width}")
+    if rotary and width // heads % 2:
+        raise ValueError(f"heads: got {heads}, allowed: such that width / heads = {width // heads} is even")
+
+
+def turning(head_width: int, reach: int) -> Tensor:
+    """Rotary positions (Su et al. 2021, "RoFormer"): cosines and sines [2, period, head_width / 2] of positions 0 … period-1.
+
+    What attention sees of two positions is their difference. The frequencies are whole numbers of turns a period, from
+    1 to a radian a step, where RoFormer's are any: so positions count modulo the period, and a key turned once keeps its
+    meaning however long the episode. The period is at least four times `reach`, the largest difference there is, so that
+    no two differences look alike.
+    """
+    period = max(64, 4 * reach)
+    fastest, count = period / (2 * math.pi), head_width // 2
+    turns = torch.tensor([round(fastest ** (i / max(1, count - 1))) for i in range(count)])
+    angle = (torch.arange(period)[:, None] * turns % period).double() * (2 * math.pi / period)
+    return torch.stack([angle.cos(), angle.sin()]).float()
+
+
+def turn(x: Tensor, rotation: Tensor) -> Tensor:
+    """Queries or keys [B, heads, T, head_width] turned by rotation [2, B, T, head_width / 2]."""
+    (cos, sin), (a, b) = rotation.unsqueeze(2), x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
