@@ -11,7 +11,7 @@ from torch.nn import functional
 
 class Block(nn.Module):
     """Attention, then an MLP of four times the width, each normalised before and added to what came in (GPT-2's order).
-    x is [B, T, width]; queries, keys and values are [B, heads, T, width / heads]."""
+    x is [B, T, width]; queries, keys and values are [B, T, heads, width / heads]."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -24,16 +24,17 @@ class Block(nn.Module):
         """`seen`, broadcast to bool [B, heads, T, T]: whether a row sees a column."""
         return self.mix(x, *self.project(x), seen)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values."""
-        batch, length, _ = x.shape
-        q, k, v = self.qkv(self.before(x)).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return q, k, v
+    def project(self, x: Tensor, rotation: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values; the first two turned by `rotation` (see `turn`) where there is one."""
+        q_and_k, v = self.qkv(self.before(x)).unflatten(-1, (3, self.heads, -1)).split([2, 1], dim=2)
+        if rotation is not None:
+            q_and_k = turn(q_and_k, rotation[:, :, None, None])
+        return q_and_k[:, :, 0], q_and_k[:, :, 1], v[:, :, 0]
 
     def mix(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
         """What becomes of x [B, T, width], whose queries are q, among S keys and values; `seen` is [..., T, S]."""
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
+        mixed = functional.scaled_dot_product_attention(*(h.transpose(1, 2) for h in (q, k, v)), attn_mask=seen)
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.after(x))
 
 
@@ -46,7 +47,8 @@ def check_heads(width: int, heads: int, *, rotary: bool = False) -> None:
 
 
 def turning(head_width: int, reach: int) -> Tensor:
-    """Rotary positions (Su et al. 2021, "RoFormer"): cosines and sines [2, period, head_width / 2] of positions 0 … period-1.
+    """Rotary positions (Su et al. 2021, "RoFormer"): complex64 [period, head_width / 2], by which positions 0 … period-1 turn
+    pairs of numbers.
 
     What attention sees of two positions is their difference. The frequencies are whole numbers of turns a period, from
     1 to a radian a step, where RoFormer's are any: so positions count modulo the period, and a key turned once keeps its
@@ -57,10 +59,9 @@ def turning(head_width: int, reach: int) -> Tensor:
     fastest, count = period / (2 * math.pi), head_width // 2
     turns = torch.tensor([round(fastest ** (i / max(1, count - 1))) for i in range(count)])
     angle = (torch.arange(period)[:, None] * turns % period).double() * (2 * math.pi / period)
-    return torch.stack([angle.cos(), angle.sin()]).float()
+    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
 
 
 def turn(x: Tensor, rotation: Tensor) -> Tensor:
-    """Queries or keys [B, heads, T, head_width] turned by rotation [2, B, T, head_width / 2]."""
-    (cos, sin), (a, b) = rotation.unsqueeze(2), x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    """x [..., head_width], its pairs turned by rotation [..., head_width / 2]."""
+    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * rotation).flatten(-2)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mesasim.agents.base import Observation, Output
-from mesasim.agents.blocks import Block, check_heads, turn, turning
+from mesasim.agents.blocks import Block, check_heads, turning
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
 
@@ -42,33 +42,49 @@ class History(nn.Module):
         """The steps' tags [B, T], float32: is_first [B, T], `last` [B] the tag of the step before (0: there was none)."""
         index = torch.arange(is_first.shape[1], device=is_first.device, dtype=torch.float32)
         began = torch.where(is_first, index, -last[:, None]).cummax(dim=1).values
-        tags, period = index - began + 1, self.rotation.shape[1]
+        tags, period = index - began + 1, len(self.rotation)
         return torch.where(tags > period, period + 1 + (tags - 1) % period, tags)
 
     def forward(
-        self, inputs: Tensor, tags: Tensor, past: Tensor | None = None, last: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Returns the last `last` steps' (default: all) hidden numbers [B, last, width], and keys and values of all steps
-        [B, T, layers * 2 * width]; `past` [B, S, layers * 2 * width] holds those of the S steps before."""
-        steps, kept, layers = tags.shape[1], past.shape[1] if past is not None else 0, len(self.blocks)
-        rotation = self.rotation[:, (tags.long() - 1) % self.rotation.shape[1]]
+        self, inputs: Tensor, tags: Tensor, past: Tensor, *, write: bool = False, last: int | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Hidden numbers [B, `last`, width] of the last steps (default: all), and all steps' keys and values in turn, block by
+        block, each [B, T, width].
+
+        `past` [B, S, layers * 2 * width] holds those of the S steps before. With `write` it is [B, S + T, …], and the new
+        ones are written into it.
+        """
+        steps, layers = tags.shape[1], len(self.blocks)
+        kept = past.shape[1] - steps if write else past.shape[1]
+        rotation = self.rotation[(tags.long() - 1) % len(self.rotation)]
         index = torch.arange(-kept, steps, device=tags.device)
         age = index[kept:, None] - index
         seen = ((age >= 0) & (age < tags.clamp(1, self.window)[..., None])).unsqueeze(1)  # [B, 1, T, S + T]
         x = self.embed(inputs) + (tags == 1).unsqueeze(-1) * self.first
-        rows = []
+        made = []
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            q, k, v = block.project(x)
-            q, k = turn(q, rotation), turn(k, rotation)
-            rows += [k.transpose(1, 2).flatten(2), v.transpose(1, 2).flatten(2)]
-            if past is not None and kept:
-                held = past.unflatten(2, (layers, 2, block.heads, -1))[:, :, layer].permute(2, 0, 3, 1, 4)
-                k, v = torch.cat([held[0], k], dim=2), torch.cat([held[1], v], dim=2)
+            q, k, v = block.project(x, rotation)
+            made += [k.flatten(2), v.flatten(2)]
+            if past.shape[1]:
+                held = past.unflatten(2, (layers, 2, block.heads, -1))[:, :, layer]
+                if write:
+                    held[:, kept:] = torch.stack([k, v], dim=2)
+                    k, v = held.unbind(2)
+                else:
+                    k, v = torch.cat([held[:, :, 0], k], dim=1), torch.cat([held[:, :, 1], v], dim=1)
             if last is not None and layer == layers - 1:
-                x, q, seen = x[:, -last:], q[:, :, -last:], seen[:, :, -last:]
+                x, q, seen = x[:, -last:], q[:, -last:], seen[:, :, -last:]
             x = block.mix(x, q, k, v, seen)
-        return self.norm(x), torch.cat(rows, dim=-1)
+        return self.norm(x), made
+
+
+class Room:
+    """Memory [N, rows, row_width] in which carries lie one row apart, so that a step adds a row and copies none. Only the carry
+    that ends at `end` may grow into what follows; nothing that a carry shows is ever overwritten."""
+
+    def __init__(self, rows: Tensor, end: int) -> None:
+        self.rows, self.end = rows, end
 
 
 class Transformer(Network):
@@ -94,29 +110,53 @@ class Transformer(Network):
         return self.cleared(num_slots, self.kept * self.row_width)
 
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
-        first = is_first.transpose(0, 1)
-        past, last = self.rows(carry, first)
-        tags = self.history.tags(first, last)
-        hidden, new = self.compute(self.encoder(obs).transpose(0, 1), tags, past)
-        rows = torch.cat([past, torch.cat([tags.unsqueeze(-1), new], dim=-1)], dim=1)[:, -self.kept :]
-        return self.answer(hidden.transpose(0, 1), obs, self.packed(rows, first))
-
-    def compute(self, inputs: Tensor, tags: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden numbers [N, T, hidden] of new steps, and the rows to keep of them."""
-        return self.history(inputs, tags, past[..., 1:])
-
-    def rows(self, carry: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        """The carry's rows that a slot may still see [N, S, row_width], and the last tags [N]. A block that begins where
-        every slot's episode begins has no past to carry through it."""
+        first, inputs = is_first.transpose(0, 1), self.encoder(obs).transpose(0, 1)
         rows = carry.unflatten(1, (self.kept, self.row_width))
         last = rows[:, -1, 0]
+        # A block at whose start every slot's episode begins has no past to take along.
         seen = int(torch.where(first[:, 0], 0.0, last).amax().clamp(max=self.window - 1))
-        return rows[:, self.kept - seen :], last
+        hidden, carry = self.advance(inputs, self.history.tags(first, last), first, rows[:, self.kept - seen :], carry)
+        return self.answer(hidden.transpose(0, 1), obs, carry)
 
-    def packed(self, rows: Tensor, first: Tensor) -> Tensor:
-        """The carry of these rows, cleared of what lies before the present episodes."""
-        count = rows.shape[1]
-        if bool(first.any()):
+    def advance(
+        self, inputs: Tensor, tags: Tensor, first: Tensor, past: Tensor, carry: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden numbers [N, T, hidden] of new steps, and the carry after them; `past` [N, S, row_width] is what of the carry
+        some slot may still see."""
+        if tags.shape[1] > 1 or torch.is_grad_enabled():
+            hidden, made = self.history(inputs, tags, past[..., 1:])
+            return hidden, self.packed(past, [tags.unsqueeze(-1), *made], first)
+        room, begin = self.room(carry, past, first), past.shape[1] + 1
+        room.end += 1
+        room.rows[:, room.end - 1, 0] = tags[:, 0]
+        hidden, _ = self.history(inputs, tags, room.rows[:, room.end - begin : room.end, 1:], write=True)
+        return hidden, self.lying(room)
+
+    def room(self, carry: Tensor, past: Tensor, first: Tensor) -> Room:
+        """Where the carry lies with an empty row after it: as it is, if nothing else has grown from it; else a copy."""
+        found, end = getattr(carry, "room", (None, 0))
+        if found is not None and found.end == end < found.rows.shape[1] and not bool(first.any()):
+            return found
+        rows = carry.new_empty(len(carry), 2 * self.kept + 1, self.row_width)
+        empty = self.kept - past.shape[1]
+        rows[:, :empty] = 0.0
+        torch.mul(past, ~first[:, :, None], out=rows[:, empty : self.kept])
+        return Room(rows, self.kept)
+
+    def lying(self, room: Room) -> Tensor:
+        """The carry that ends where the room's rows now end."""
+        carry = room.rows[:, room.end - self.kept : room.end].flatten(1)
+        carry.room = room, room.end  # type: ignore[attr-defined]
+        return carry
+
+    def packed(self, past: Tensor, made: list[Tensor], first: Tensor) -> Tensor:
+        """The carry after a block: of what was seen and what was made in it [N, T, …], the last rows, cleared of what lies
+        before the present episodes."""
+        rows = torch.cat([m[:, -self.kept :] for m in made], dim=-1)
+        count = min(self.kept, past.shape[1] + rows.shape[1])
+        if count > rows.shape[1]:
+            rows = torch.cat([past[:, rows.shape[1] - count :], rows], dim=1)
+        if bool(first[:, 1:].any()) or (past.shape[1] and bool(first.any())):
             age = torch.arange(count - 1, -1, -1, device=rows.device)
             rows = rows * (age < rows[:, -1:, 0]).unsqueeze(-1)
         return functional.pad(rows, (0, 0, self.kept - count, 0)).flatten(1) if count < self.kept else rows.flatten(1)
@@ -133,14 +173,18 @@ class StrictTransformer(Transformer):
         super().__init__(fields, num_actions, hidden, layers, window, heads)
         self.row_width = 1 + self.encoder.width
 
-    def compute(self, inputs: Tensor, tags: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    def advance(
+        self, inputs: Tensor, tags: Tensor, first: Tensor, past: Tensor, carry: Tensor
+    ) -> tuple[Tensor, Tensor]:
         rows = torch.cat([past, torch.cat([tags.unsqueeze(-1), inputs], dim=-1)], dim=1)
         together = min(self.window, rows.shape[1])  # rows of which none has outlived the window
-        hidden, _ = self.history(rows[:, :together, 1:], rows[:, :together, 0], last=together - past.shape[1])
+        hidden = self.alone(rows[:, :together], together - past.shape[1])
         if together < rows.shape[1]:
-            windows = (
-                rows[:, 1:].unfold(1, self.window, 1).transpose(2, 3).flatten(0, 1)
-            )  # [N * steps beyond, window, …]
-            late, _ = self.history(windows[..., 1:], windows[..., 0], last=1)
-            hidden = torch.cat([hidden, late.reshape(len(tags), -1, hidden.shape[-1])], dim=1)
-        return hidden, inputs
+            windows = rows[:, 1:].unfold(1, self.window, 1).transpose(2, 3)  # [N, steps beyond, window, row_width]
+            late = self.alone(windows.flatten(0, 1), 1).unflatten(0, windows.shape[:2])
+            hidden = torch.cat([hidden, late.squeeze(2)], dim=1)
+        return hidden, self.packed(past, [tags.unsqueeze(-1), inputs], first)
+
+    def alone(self, rows: Tensor, last: int) -> Tensor:
+        """Hidden numbers of the last rows, with nothing before the first."""
+        return self.history(rows[..., 1:], rows[..., 0], rows.new_empty(len(rows), 0, 0), last=last)[0]
