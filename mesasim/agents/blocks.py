@@ -33,7 +33,8 @@ class Block(nn.Module):
 
     def mix(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
         """What becomes of x [B, T, width], whose queries are q, among S keys and values; `seen` is [..., T, S]."""
-        mixed = functional.scaled_dot_product_attention(*(h.transpose(1, 2) for h in (q, k, v)), attn_mask=seen)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.after(x))
 
