@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from mesasim.agents.base import Agent
 from mesasim.agents.blocks import check_heads
 from mesasim.agents.encoding import FieldShape
+from mesasim.agents.network import Network
 from mesasim.agents.recurrent import Recurrent
 from mesasim.agents.stateless import MLP
-from mesasim.agents.transformer import StrictTransformer, Transformer
+from mesasim.agents.transformer import Transformer
+from mesasim.agents.truncated import Truncated
 from mesasim.agents.windowed import Window
 
 NETWORKS = {
@@ -39,8 +41,9 @@ class NetworkConfig:
     heads: int = 4
     """Attention heads of a transformer; they share `hidden` out evenly."""
     strict: bool = False
-    """Of a transformer in episodes longer than its window: see exactly `window` steps, at about `window` times the cost.
-    Else older steps may still move it through the keys and values it has kept."""
+    """Of gru, lstm and transformer: compute every answer anew from the last `window` observations alone, as though the episode
+    had begun with them, at up to `window` times the cost. Else a gru or lstm has no window, and in episodes longer than its
+    window a transformer of several blocks is still moved by older steps. The other kinds see no further anyway."""
 
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
@@ -67,11 +70,12 @@ def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actio
         return MLP(fields, num_actions, config.hidden, config.layers)
     if config.kind == "window":
         return Window(fields, num_actions, config.hidden, config.layers, config.window)
+    network: Network
     if config.kind == "transformer":
-        # With one block what is kept is exactly what is in the window.
-        kind = StrictTransformer if config.strict and config.layers > 1 else Transformer
-        return kind(fields, num_actions, config.hidden, config.layers, config.window, config.heads)
-    return Recurrent(fields, num_actions, config.hidden, config.kind)
+        network = Transformer(fields, num_actions, config.hidden, config.layers, config.window, config.heads)
+    else:
+        network = Recurrent(fields, num_actions, config.hidden, config.kind)
+    return Truncated(network, config.window) if config.strict else network
 
 
 __all__ = ["NETWORKS", "Agent", "NetworkConfig", "build_network"]

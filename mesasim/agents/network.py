@@ -12,7 +12,7 @@ from mesasim.agents.encoding import Encoder, FieldShape, within_mask
 
 
 class Network(Agent):
-    """Subclasses build their body, then `add_heads`; their `unroll` ends in `answer`."""
+    """Subclasses build their body, then `add_heads`, and write `advance`."""
 
     policy: nn.Linear
     value: nn.Linear
@@ -25,8 +25,12 @@ class Network(Agent):
         """On `width` numbers a step."""
         self.policy, self.value = small_linear(width, num_actions, 0.01), small_linear(width, 1, 1.0)
 
-    def answer(self, hidden: Tensor, obs: Observation, carry: Tensor) -> Output:
-        """hidden is [T, N, width]."""
+    def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoded observations [T, N, encoder.width] → what the heads read [T, N, width], and the carry after them."""
+        raise NotImplementedError
+
+    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
+        hidden, carry = self.advance(self.encoder(obs), is_first, carry)
         return Output(within_mask(self.policy(hidden), obs), self.value(hidden).squeeze(-1), carry)
 
     def cleared(self, num_slots: int, width: int) -> Tensor:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
 
@@ -31,8 +30,7 @@ class Recurrent(Network):
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
 
-    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
-        inputs = self.encoder(obs)
+    def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         # Between two steps at which some episode starts the core runs uninterrupted.
         cuts = is_first.any(dim=1).nonzero().flatten().tolist()
         starts = sorted({0, *cuts})
@@ -41,7 +39,7 @@ class Recurrent(Network):
             carry = carry * ~is_first[start].unsqueeze(-1)
             output, carry = self._run(inputs[start:end], carry)
             outputs.append(output)
-        return self.answer(torch.cat(outputs), obs, carry)
+        return torch.cat(outputs), carry
 
     def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":

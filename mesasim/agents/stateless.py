@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import HISTORY_FIELDS, FieldShape
 from mesasim.agents.network import Network
 
@@ -31,5 +30,5 @@ class MLP(Network):
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, 0)
 
-    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
-        return self.answer(self.trunk(self.encoder(obs)), obs, carry)
+    def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        return self.trunk(inputs), carry

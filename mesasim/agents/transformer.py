@@ -1,9 +1,8 @@
 """Agents that look back over their episode: a causal transformer (GPT) over its last `window` steps.
 
-A window of a whole episode forgets nothing. In longer episodes "the last `window` steps" means two things, and there is a class
-for each. `Transformer` keeps the keys and values it computed, as language models are run; what those were computed from may be
-older, so that with L blocks steps up to L (window - 1) back still move it. `StrictTransformer` computes them anew from the
-window alone and sees exactly `window` steps, at about `window` times the cost. With one block the two are the same function.
+A window of a whole episode forgets nothing. In longer episodes keys and values are kept as they were computed, as language models
+are run: with L blocks, steps up to L (window - 1) back still move an answer. For an agent that sees exactly `window` steps
+take one block, or Truncated (truncated.py).
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mesasim.agents.base import Observation, Output
 from mesasim.agents.blocks import Block, check_heads, turning
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
@@ -46,10 +44,9 @@ class History(nn.Module):
         return torch.where(tags > period, period + 1 + (tags - 1) % period, tags)
 
     def forward(
-        self, inputs: Tensor, tags: Tensor, past: Tensor, *, write: bool = False, last: int | None = None
+        self, inputs: Tensor, tags: Tensor, past: Tensor, *, write: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        """Hidden numbers [B, `last`, width] of the last steps (default: all), and all steps' keys and values in turn, block by
-        block, each [B, T, width].
+        """Hidden numbers [B, T, width], and keys and values in turn, block by block, each [B, T, width].
 
         `past` [B, S, layers * 2 * width] holds those of the S steps before. With `write` it is [B, S + T, …], and the new
         ones are written into it.
@@ -59,7 +56,7 @@ class History(nn.Module):
         rotation = self.rotation[(tags.long() - 1) % len(self.rotation)]
         index = torch.arange(-kept, steps, device=tags.device)
         age = index[kept:, None] - index
-        seen = ((age >= 0) & (age < tags.clamp(1, self.window)[..., None])).unsqueeze(1)  # [B, 1, T, S + T]
+        seen = ((age >= 0) & (age < tags.clamp(max=self.window)[..., None])).unsqueeze(1)  # [B, 1, T, S + T]
         x = self.embed(inputs) + (tags == 1).unsqueeze(-1) * self.first
         made = []
         for layer, block in enumerate(self.blocks):
@@ -73,8 +70,6 @@ class History(nn.Module):
                     k, v = held.unbind(2)
                 else:
                     k, v = torch.cat([held[:, :, 0], k], dim=1), torch.cat([held[:, :, 1], v], dim=1)
-            if last is not None and layer == layers - 1:
-                x, q, seen = x[:, -last:], q[:, -last:], seen[:, :, -last:]
             x = block.mix(x, q, k, v, seen)
         return self.norm(x), made
 
@@ -109,28 +104,21 @@ class Transformer(Network):
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, self.kept * self.row_width)
 
-    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
-        first, inputs = is_first.transpose(0, 1), self.encoder(obs).transpose(0, 1)
-        rows = carry.unflatten(1, (self.kept, self.row_width))
-        last = rows[:, -1, 0]
+    def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        first, rows = is_first.transpose(0, 1), carry.unflatten(1, (self.kept, self.row_width))
+        inputs, last = inputs.transpose(0, 1), rows[:, -1, 0]
+        tags = self.history.tags(first, last)
         # A block at whose start every slot's episode begins has no past to take along.
         seen = int(torch.where(first[:, 0], 0.0, last).amax().clamp(max=self.window - 1))
-        hidden, carry = self.advance(inputs, self.history.tags(first, last), first, rows[:, self.kept - seen :], carry)
-        return self.answer(hidden.transpose(0, 1), obs, carry)
-
-    def advance(
-        self, inputs: Tensor, tags: Tensor, first: Tensor, past: Tensor, carry: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Hidden numbers [N, T, hidden] of new steps, and the carry after them; `past` [N, S, row_width] is what of the carry
-        some slot may still see."""
-        if tags.shape[1] > 1 or torch.is_grad_enabled():
+        past = rows[:, self.kept - seen :]
+        if len(is_first) > 1 or torch.is_grad_enabled():
             hidden, made = self.history(inputs, tags, past[..., 1:])
-            return hidden, self.packed(past, [tags.unsqueeze(-1), *made], first)
-        room, begin = self.room(carry, past, first), past.shape[1] + 1
+            return hidden.transpose(0, 1), self.packed(past, [tags.unsqueeze(-1), *made], first)
+        room = self.room(carry, past, first)
+        room.rows[:, room.end, 0] = tags[:, 0]
         room.end += 1
-        room.rows[:, room.end - 1, 0] = tags[:, 0]
-        hidden, _ = self.history(inputs, tags, room.rows[:, room.end - begin : room.end, 1:], write=True)
-        return hidden, self.lying(room)
+        hidden = self.history(inputs, tags, room.rows[:, room.end - seen - 1 : room.end, 1:], write=True)[0]
+        return hidden.transpose(0, 1), self.lying(room)
 
     def room(self, carry: Tensor, past: Tensor, first: Tensor) -> Room:
         """Where the carry lies with an empty row after it: as it is, if nothing else has grown from it; else a copy."""
@@ -160,31 +148,3 @@ class Transformer(Network):
             age = torch.arange(count - 1, -1, -1, device=rows.device)
             rows = rows * (age < rows[:, -1:, 0]).unsqueeze(-1)
         return functional.pad(rows, (0, 0, self.kept - count, 0)).flatten(1) if count < self.kept else rows.flatten(1)
-
-
-class StrictTransformer(Transformer):
-    """Nothing is kept but what was observed: the carry's rows are tags and encoded observations, `1 + encoder.width` numbers,
-    and every step's window is computed anew (until an episode outgrows the window, all of a block's in one pass)."""
-
-    def __init__(
-        self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, layers: int = 2, window: int = 1,
-        heads: int = 4,
-    ) -> None:  # fmt: skip
-        super().__init__(fields, num_actions, hidden, layers, window, heads)
-        self.row_width = 1 + self.encoder.width
-
-    def advance(
-        self, inputs: Tensor, tags: Tensor, first: Tensor, past: Tensor, carry: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        rows = torch.cat([past, torch.cat([tags.unsqueeze(-1), inputs], dim=-1)], dim=1)
-        together = min(self.window, rows.shape[1])  # rows of which none has outlived the window
-        hidden = self.alone(rows[:, :together], together - past.shape[1])
-        if together < rows.shape[1]:
-            windows = rows[:, 1:].unfold(1, self.window, 1).transpose(2, 3)  # [N, steps beyond, window, row_width]
-            late = self.alone(windows.flatten(0, 1), 1).unflatten(0, windows.shape[:2])
-            hidden = torch.cat([hidden, late.squeeze(2)], dim=1)
-        return hidden, self.packed(past, [tags.unsqueeze(-1), inputs], first)
-
-    def alone(self, rows: Tensor, last: int) -> Tensor:
-        """Hidden numbers of the last rows, with nothing before the first."""
-        return self.history(rows[..., 1:], rows[..., 0], rows.new_empty(len(rows), 0, 0), last=last)[0]

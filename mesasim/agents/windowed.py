@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
 from mesasim.agents.stateless import trunk
@@ -31,10 +30,10 @@ class Window(Network):
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, (self.window - 1) * self.encoder.width)
 
-    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
+    def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         steps, slots = is_first.shape
         past = carry.reshape(slots, self.window - 1, self.encoder.width).transpose(0, 1)
-        seen = torch.cat([past, self.encoder(obs)])  # [window - 1 + T, N, F]
+        seen = torch.cat([past, inputs])  # [window - 1 + T, N, F]
         # The step at which the episode under way at t began; what lies before is not to be seen.
         index = torch.arange(steps, device=is_first.device)[:, None]
         began = torch.where(is_first, index, -self.window).cummax(dim=0).values
@@ -43,8 +42,7 @@ class Window(Network):
             visible = (index - lag >= began).unsqueeze(-1)
             start = self.window - 1 - lag
             lags.append(seen[start : start + steps] * visible)
-        hidden = self.trunk(torch.cat(lags, dim=-1))
-        return self.answer(hidden, obs, self._next_carry(seen, began[-1], steps))
+        return self.trunk(torch.cat(lags, dim=-1)), self._next_carry(seen, began[-1], steps)
 
     def _next_carry(self, seen: Tensor, began: Tensor, steps: int) -> Tensor:
         kept = seen[steps:]  # the last window - 1 encodings, of steps `steps - window + 1` to `steps - 1`

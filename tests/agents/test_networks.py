@@ -20,6 +20,8 @@ KINDS = [
     NetworkConfig("transformer", window=1),
     NetworkConfig("transformer", window=4, strict=True),
     NetworkConfig("transformer", window=1, strict=True),
+    NetworkConfig("gru", window=3, strict=True),
+    NetworkConfig("lstm", window=1, strict=True),
 ]
 WORLDS = [
     ("Bandit-v0", {"arms": 3, "pulls": 4, "clock": True}),
@@ -94,8 +96,9 @@ def test_the_past_reaches_exactly_the_agents_that_remember(config, experience):
     before = agent.unroll(obs, only_start, agent.initial_carry(SLOTS)).logits
     after = agent.unroll(changed, only_start, agent.initial_carry(SLOTS)).logits
     differs = (before != after).any(dim=2).any(dim=1)
-    through_layers = 1 + (config.window - 1) * (1 if config.strict else config.layers)
-    reach = {"mlp": 0, "window": config.window, "gru": STEPS, "lstm": STEPS, "transformer": through_layers}[config.kind]
+    through_blocks = 1 + (config.window - 1) * config.layers
+    reach = {"mlp": 0, "window": config.window, "gru": STEPS, "lstm": STEPS, "transformer": through_blocks}[config.kind]
+    reach = config.window if config.strict else reach
     assert differs.tolist() == [2 <= t < 2 + reach for t in range(STEPS)]
 
 

@@ -8,7 +8,8 @@ import torch
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.blocks import turn, turning
 from mesasim.agents.encoding import FieldShape
-from mesasim.agents.transformer import StrictTransformer, Transformer
+from mesasim.agents.transformer import Transformer
+from mesasim.agents.truncated import Truncated
 
 FIELDS = [FieldShape("seen", (3,), -math.inf, math.inf, 0)]
 SLOTS = 5
@@ -61,20 +62,20 @@ def plain_unroll(agent, inputs, is_first, strict):
         return agent.policy(plain_pass(agent, inputs, tags))
     hidden = []
     for t, tag in enumerate(tags):
-        begin = t + 1 - min(tag, agent.window)
-        hidden.append(plain_pass(agent, inputs[begin : t + 1], tags[begin : t + 1])[-1])
+        seen = min(tag, agent.window)
+        hidden.append(plain_pass(agent.inner, inputs[t + 1 - seen : t + 1], range(1, seen + 1))[-1])
     return agent.policy(torch.stack(hidden))
 
 
 def make(strict, layers, window, hidden=8):
     torch.manual_seed(0)
-    agent = (StrictTransformer if strict else Transformer)(FIELDS, 2, hidden, layers, window, heads=2)
+    agent = Transformer(FIELDS, 2, hidden, layers, window, heads=2)
     with torch.no_grad():
         agent.policy.weight.normal_()
         agent.history.first.normal_()
         for block in agent.history.blocks:
             block.qkv.weight.mul_(3)  # attention that is far from uniform
-    return agent
+    return Truncated(agent, window) if strict else agent
 
 
 def experience(steps, seed=0, starts=0.1):
@@ -168,7 +169,7 @@ def test_two_futures_of_one_carry_do_not_meet(strict, layers, window):
 @pytest.mark.parametrize("strict", [False, True])
 def test_what_it_sees_means_the_same_however_long_the_episode(strict):
     agent = make(strict, layers=2, window=3)
-    period = len(agent.history.rotation)
+    period = len((agent.inner if strict else agent).history.rotation)
     steps = 3 * period + 10
     obs, is_first = experience(steps, starts=0.0)
     obs["seen"][-10:] = obs["seen"][20:30]
@@ -190,17 +191,6 @@ def test_strict_sight_ends_where_kept_sight_does_not():
     assert reach == {False: 1 + 3 * 3, True: 4}
 
 
-def test_with_one_block_strict_and_kept_are_one_function():
-    obs, is_first = experience(20, seed=3)
-    kept, strict = make(False, layers=1, window=4), make(True, layers=1, window=4)
-    assert kept.state_dict().keys() == strict.state_dict().keys()
-    strict.load_state_dict(kept.state_dict())
-    logits = [in_blocks(agent, obs, is_first, [20])[0] for agent in (kept, strict)]
-    torch.testing.assert_close(*logits, rtol=0, atol=2e-5)
-    config = NetworkConfig("transformer", layers=1, window=4, strict=True)
-    assert type(build_network(config, FIELDS, 2)) is Transformer  # the cheaper of the two
-
-
 def test_the_carry_is_as_wide_as_documented():
     assert make(False, layers=2, window=12).initial_carry(3).shape == (3, 11 * (1 + 2 * 2 * 8))
     assert make(True, layers=2, window=12).initial_carry(3).shape == (3, 11 * (1 + 3))
@@ -219,6 +209,22 @@ def test_rotary_positions_depend_on_differences_alone_and_tell_all_in_reach_apar
     assert score(reach, 0) == pytest.approx(score(period + 7 + reach, period + 7), abs=1e-5)
     slowest = rotation[: reach + 1, 0]  # one turn a period: no two differences in reach look alike
     assert len(set(slowest.tolist())) == reach + 1
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm", "transformer"])
+def test_a_truncated_network_is_its_inner_one_begun_anew_at_every_window(kind):
+    torch.manual_seed(0)
+    agent = build_network(NetworkConfig(kind, hidden=8, window=4, strict=True), FIELDS, 2)
+    assert isinstance(agent, Truncated)
+    obs, is_first = experience(15, seed=5)
+    logits = in_blocks(agent, obs, is_first, [4, 1, 8, 2])[0]
+    for slot in range(SLOTS):
+        for t in range(15):
+            begin = max(s for s in range(t + 1) if is_first[s, slot])
+            seen = obs["seen"][max(begin, t - 3) : t + 1, slot : slot + 1]
+            first = torch.zeros(len(seen), 1, dtype=torch.bool)
+            alone = agent.inner.unroll({"seen": seen}, first, agent.inner.initial_carry(1)).logits[-1]
+            torch.testing.assert_close(logits[t, slot], alone[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [{"heads": 3}, {"hidden": 12, "heads": 4}, {"strict": 1}, {"heads": 0}])

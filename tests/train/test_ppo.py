@@ -25,6 +25,10 @@ SMALL = PPOConfig(
 MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3, "trials": 2, "trial_steps": 5})
 
 LOOKING_BACK = dataclasses.replace(MAZE, network=NetworkConfig("transformer", hidden=8, heads=2, window=4))
+TRUNCATED = dataclasses.replace(MAZE, network=NetworkConfig("gru", hidden=8, window=3, strict=True))
+CONFIGS = pytest.mark.parametrize(
+    "config", [SMALL, MAZE, LOOKING_BACK, TRUNCATED], ids=["bandit", "maze", "looking back", "truncated"]
+)
 
 
 def test_gae_matches_hand_computed():
@@ -36,7 +40,7 @@ def test_gae_matches_hand_computed():
     assert result.flatten().tolist() == [1.25, 1.0, 2.5]
 
 
-@pytest.mark.parametrize("config", [SMALL, LOOKING_BACK], ids=["recurrent", "looking back"])
+@CONFIGS
 def test_first_update_ratio_is_exactly_one(config):
     trainer = Trainer(config)
     trainer.collector.collect(config.rollout_steps, 0.99)  # the next begins in mid-episode
@@ -71,7 +75,7 @@ def test_two_trainings_are_equal(config, tmp_path):
     assert weights_hash(train(dataclasses.replace(config, seed=2), tmp_path / "c")) != hashes[0]
 
 
-@pytest.mark.parametrize("config", [SMALL, MAZE, LOOKING_BACK], ids=["bandit", "maze", "looking back"])
+@CONFIGS
 def test_a_resumed_training_ends_in_the_same_bits(config, tmp_path):
     whole = train(config, tmp_path / "whole")
     interrupted = Trainer(config, tmp_path / "cut")
