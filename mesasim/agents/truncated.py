@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from mesasim.agents.network import Network
 
+ROWS_AT_ONCE = 2**17  # of windows, so that those of a long evaluation fit in memory
+
 
 class Truncated(Network):
     """`inner`, let loose on each step's window. A step costs up to `window` of inner's; while an episode is within its first
@@ -51,8 +53,9 @@ class Truncated(Network):
         hidden = self.alone(rows[:together])[seen:]
         if together < len(rows):
             windows = rows[1:].unfold(0, self.window, 1).permute(3, 0, 1, 2)  # [window, steps beyond, N, …]
-            late = self.alone(windows.flatten(1, 2))[-1].unflatten(0, windows.shape[1:3])
-            hidden = torch.cat([hidden, late])
+            portions = windows.flatten(1, 2).split(max(1, ROWS_AT_ONCE // self.window), dim=1)
+            late = torch.cat([self.alone(portion)[-1] for portion in portions])
+            hidden = torch.cat([hidden, late.unflatten(0, windows.shape[1:3])])
         return hidden, self.packed(rows)
 
     def alone(self, rows: Tensor) -> Tensor:
