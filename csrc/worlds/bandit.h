@@ -159,7 +159,7 @@ struct Bandit {
     return c.reward == Config::kGaussian ? mean + step : reflected(mean + step);
   }
   // Restless arms between one pull and the next. Arm by arm, 64 blocks of draws each: a redraw may reject some.
-  MESA_HD static void drift(const Config& c, State& s, const Key& key) {
+  MESA_HD_RARE static void drift(const Config& c, State& s, const Key& key) {
     const double volatility = c.volatility.value[regime(c, s)];
     const int32_t moving = c.dependent() || c.drift == Config::kSwap ? 1 : c.arms;  // arm 1 follows arm 0
     for (int32_t arm = 0; arm < moving; ++arm) {
