@@ -123,7 +123,7 @@ struct DescribeOptions {
   }
   void reals(const char* name, ShortList<double>& slot, double low, double high, const char* help) {
     OptionList list;
-    for (int i = 0; i < slot.count; ++i) list.push_back(slot.value[i]);
+    for (int i = 0; i < slot.count; ++i) list.emplace_back(slot.value[i]);
     found.push_back({name, "floats", list, low, high, {}, help});
   }
   void choices(const char* name, ShortList<int32_t>& slot, std::vector<std::string> choices, const char* help) {

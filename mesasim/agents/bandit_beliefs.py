@@ -3,10 +3,18 @@ out, all [N, arms]; draws come from the generator given, on the CPU."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+PerArm = float | Sequence[float]  # a number for every arm, or one for each
+
+
+def by_arm(given: PerArm, arms: int) -> tuple[float, ...]:
+    """One number an arm."""
+    return tuple(given) if isinstance(given, Sequence) else (given,) * arms
 
 
 class Belief(Protocol):
@@ -21,15 +29,19 @@ class Belief(Protocol):
 
 
 class BetaBelief:
-    """0/1 rewards and a Beta(alpha, beta) prior; the default is uniform."""
+    """0/1 rewards and a Beta(alpha, beta) prior, one for all arms or (sequences) each arm its own; the default is
+    uniform."""
 
-    def __init__(self, alpha: float = 1.0, beta: float = 1.0) -> None:
-        _check_positive(alpha=alpha, beta=beta)
-        self.alpha, self.beta = alpha, beta
+    def __init__(self, alpha: PerArm = 1.0, beta: PerArm = 1.0) -> None:
+        for name, given in (("alpha", alpha), ("beta", beta)):
+            for value in by_arm(given, 1):
+                _check_positive(**{name: value})
+        self.alpha, self.beta = (torch.tensor(x, dtype=torch.float64) for x in (alpha, beta))
 
     def parameters(self, pulls: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
         """Of the Beta posterior."""
-        return self.alpha + sums.double(), self.beta + (pulls - sums).double()
+        alpha, beta = self.alpha.to(sums.device), self.beta.to(sums.device)
+        return alpha + sums.double(), beta + (pulls - sums).double()
 
     def mean(self, pulls: Tensor, sums: Tensor) -> Tensor:
         a, b = self.parameters(pulls, sums)

@@ -3,15 +3,22 @@ a known set of tasks, and the informative arm. They read the engine's history fi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mesasim.agents.bandit_references import BanditReference, Memory
+from mesasim.agents.bandit_beliefs import NormalBelief
+from mesasim.agents.bandit_references import BanditReference, Greedy, Memory, Thompson
 from mesasim.agents.base import Observation, ScriptedAgent
 from mesasim.exact import informative_arm
 from mesasim.exact.restless import RestlessFilter
+from mesasim.vector import MesaVectorEnv
+
+MOST_TASKS = 1024  # whose posterior an agent carries
 
 
 class CarryingAgent(ScriptedAgent):
@@ -143,3 +150,111 @@ def informative_tasks(arms: int) -> Tensor:
     means[torch.arange(ordinary), torch.arange(ordinary)] = informative_arm.TARGET_PAYS
     means[:, ordinary] = torch.arange(1, arms) / ordinary
     return means
+
+
+def task_set(options: dict[str, Any]) -> Tensor:
+    """Arm means of the tasks of Bandit-v0 with num_tasks > 0, [num_tasks, arms], read off the oracle of as many episodes
+    as it takes to meet each."""
+    count = options["num_tasks"]
+    found, seed = torch.full((count, options["arms"]), torch.nan, dtype=torch.float64), 0
+    env = MesaVectorEnv("Bandit-v0", min(4 * count, 16384), oracle=True, num_threads=1, **options)
+    while found.isnan().any():
+        _, info = env.reset(seed=seed)
+        found[info["task_number"][:, 0].long()] = info["arm_means"].double()
+        seed += 1
+    return found
+
+
+# Registered
+
+
+@dataclass(frozen=True)
+class OptionReference:
+    """A registered agent made from all of Bandit-v0's options: `make(options, seed, **params)` where `fits(options)`."""
+
+    nature: str
+    fits: Callable[[dict[str, Any]], bool]
+    make: Callable[..., ScriptedAgent]
+    grid: dict[str, Sequence[Any]] = field(default_factory=dict)  # a parameter to tune, and its values
+    shown: str = ""  # its name beside others that fit the same options; default: the one it is registered under
+
+
+def filter_is_exact(options: dict[str, Any]) -> bool:
+    """Whether the filter speaks of these options (with their `num_tasks` set aside)."""
+    try:
+        RestlessFilter(options)
+    except ValueError:
+        return False
+    return True
+
+
+def _optimal_by_filter(o: dict[str, Any]) -> bool:
+    return bool(o["prior"].startswith("dependent") and o["num_tasks"] == 0 and filter_is_exact(o))
+
+
+def _myopic_by_filter(o: dict[str, Any]) -> bool:
+    says_more = _restless(o) or o["prior"].startswith("dependent")  # than the counts of still, independent arms
+    return bool(says_more and not _optimal_by_filter(o) and filter_is_exact(o))
+
+
+def _in_unit(o: dict[str, Any]) -> bool:
+    return bool(o["reward"] == "bernoulli")
+
+
+def _restless(o: dict[str, Any]) -> bool:
+    return bool(o["drift"] != "none")
+
+
+def _listed(o: dict[str, Any]) -> bool:
+    return 0 < o["num_tasks"] <= MOST_TASKS and not _restless(o)
+
+
+def _told(o: dict[str, Any]) -> bool:
+    return bool(o["prior"] == "informative" and o["reward_std"] == 0)
+
+
+def _normal(o: dict[str, Any]) -> bool:
+    return bool(o["prior"] == "normal" and not _restless(o) and o["prior_std"] > 0 and o["reward_std"] > 0)
+
+
+def _task_posterior(options: dict[str, Any], seed: int, *, known: bool = True, sample: bool = False) -> TaskPosterior:
+    means = task_set(options) if known else informative_tasks(options["arms"])
+    return TaskPosterior(means, seed, options["reward_std"] if options["reward"] == "gaussian" else None, sample)
+
+
+def _believing_normal(agent: Callable[..., BanditReference]) -> Callable[..., BanditReference]:
+    def make(o: dict[str, Any], seed: int) -> BanditReference:
+        belief = NormalBelief(o["prior_mean"], o["prior_std"], o["reward_std"])
+        return agent(o["arms"], o["pulls"], seed, belief=belief)
+
+    return make
+
+
+OPTION_REFERENCES = {
+    "bayes_optimal_dependent": OptionReference("optimal", _optimal_by_filter, FilterGreedy, shown="bayes_optimal"),
+    "filter_myopic": OptionReference("learner", _myopic_by_filter, FilterGreedy),
+    "rescorla_wagner": OptionReference(
+        "learner", _in_unit, lambda o, seed, alpha=0.5: RescorlaWagner(o["arms"], seed, alpha)
+    ),
+    "rescorla_wagner_tuned": OptionReference(
+        "learner",
+        _in_unit,
+        lambda o, seed, alpha=0.5: RescorlaWagner(o["arms"], seed, alpha),
+        {"alpha": [i / 10 for i in range(1, 11)]},
+    ),
+    "rescorla_wagner_softmax": OptionReference(
+        "learner",
+        _in_unit,
+        lambda o, seed, beta=5.0: RescorlaWagner(o["arms"], seed, 0.5, beta),
+        {"beta": [1.0, 2.0, 5.0, 10.0, 20.0]},
+    ),
+    "table_lookup": OptionReference("task location", _listed, _task_posterior),
+    "table_thompson": OptionReference("task location", _listed, partial(_task_posterior, sample=True)),
+    "bayes_optimal_informative": OptionReference(
+        "optimal", _told, lambda o, seed: InformativeOptimal(o["arms"], o["pulls"], seed), shown="bayes_optimal"
+    ),
+    "thompson_informative": OptionReference("learner", _told, partial(_task_posterior, known=False, sample=True), shown="thompson"),
+    "myopic_informative": OptionReference("learner", _told, partial(_task_posterior, known=False), shown="greedy"),
+    "greedy_normal": OptionReference("learner", _normal, _believing_normal(Greedy), shown="greedy"),
+    "thompson_normal": OptionReference("learner", _normal, _believing_normal(Thompson), shown="thompson"),
+}

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from mesasim.agents.bandit_beliefs import Belief, BetaBelief
+from mesasim.agents.bandit_beliefs import Belief, BetaBelief, PerArm, by_arm
 from mesasim.agents.base import Observation, ScriptedAgent
+from mesasim.exact import beta_bandit
 from mesasim.exact.bandit import BernoulliBandit, GittinsTable
+from mesasim.exact.beta_bandit import BetaBandit
 
 
 class Memory(NamedTuple):
@@ -192,15 +194,18 @@ class MostProbableThompson(Thompson):
 class Gittins(BanditReference):
     """The arm of the highest finite-horizon Gittins index for the pulls left (mesasim.exact.bandit.GittinsTable)."""
 
-    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: PerArm = 1.0, beta: PerArm = 1.0) -> None:
         super().__init__(arms, pulls, seed)
-        self.table = torch.from_numpy(GittinsTable(pulls, alpha, beta).packed)
+        priors = list(zip(by_arm(alpha, arms), by_arm(beta, arms), strict=True))
+        distinct = sorted(set(priors))
+        self.tables = torch.stack([torch.from_numpy(GittinsTable(pulls, *prior).packed) for prior in distinct])
+        self.table_of = torch.tensor([distinct.index(prior) for prior in priors])  # [arms]
 
     def choose(self, memory: Memory) -> Tensor:
         left = self.remaining(memory)[:, None]
         successes, failures = memory.sums.long(), (memory.pulls - memory.sums).long()
         place = GittinsTable.place(successes, failures, left)
-        index = self.table[torch.where(left > 0, place, 0).cpu()].to(memory.sums.device)
+        index = self.tables[self.table_of, torch.where(left > 0, place, 0).cpu()].to(memory.sums.device)
         return self.best(index)
 
 
@@ -210,7 +215,7 @@ class ApproximateGittins(BanditReference):
 
     first_among_ties = True
 
-    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: PerArm = 1.0, beta: PerArm = 1.0) -> None:
         super().__init__(arms, pulls, seed)
         self.belief = BetaBelief(alpha, beta)
 
@@ -222,11 +227,16 @@ class ApproximateGittins(BanditReference):
 
 
 class BayesOptimal(BanditReference):
-    """An optimal arm by dynamic programming (mesasim.exact.bandit.BernoulliBandit); ValueError where that does not fit."""
+    """An optimal arm by dynamic programming (mesasim.exact.bandit.BernoulliBandit, or for priors arm by arm
+    mesasim.exact.beta_bandit.BetaBandit); ValueError where that does not fit."""
 
-    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: float = 1.0, beta: float = 1.0) -> None:
+    def __init__(self, arms: int, pulls: int, seed: int = 0, alpha: PerArm = 1.0, beta: PerArm = 1.0) -> None:
         super().__init__(arms, pulls, seed)
-        self.solved = BernoulliBandit(arms, pulls, alpha, beta)
+        self.solved: BernoulliBandit | BetaBandit
+        if isinstance(alpha, Sequence) or isinstance(beta, Sequence):
+            self.solved = beta_bandit.solved(by_arm(alpha, arms), by_arm(beta, arms), pulls)
+        else:
+            self.solved = BernoulliBandit(arms, pulls, alpha, beta)
 
     def choose(self, memory: Memory) -> Tensor:
         optimal = torch.ones_like(memory.pulls)
@@ -288,7 +298,7 @@ class Reference:
 
 def _believing(agent: Callable[..., BanditReference]) -> Callable[..., BanditReference]:
     def make(
-        arms: int, pulls: int, seed: int = 0, *, alpha: float = 1.0, beta: float = 1.0, **params: Any
+        arms: int, pulls: int, seed: int = 0, *, alpha: PerArm = 1.0, beta: PerArm = 1.0, **params: Any
     ) -> BanditReference:
         return agent(arms, pulls, seed, belief=BetaBelief(alpha, beta), **params)
 
