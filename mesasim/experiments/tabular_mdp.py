@@ -1,0 +1,158 @@
+"""Does training across random MDPs put a reinforcement learning algorithm into a network's activations? A recurrent network
+is trained by PPO on tabular MDPs drawn anew every episode, frozen, and held against algorithms made for them.
+
+Ceiling: the optimal policy of each task, exact, which no agent can know at the start; floor: chance, exact. Planted
+controls: random actions; learners of known rule (PSRL, optimistic PSRL, UCRL2, BEB, greedy and epsilon-greedy as RL^2's
+authors ran them, and with the true prior); the optimal policy itself; a network that sees only the present state. Expected:
+the network's reward rises from trial to trial, past the published baselines; the stateless network's does not rise. A check
+on what that says: being greedy on the posterior expectation of the true prior, with no exploration, is a baseline too.
+Source: Duan et al. 2016 (arXiv 1611.02779), section 3.2.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mesasim import baselines
+from mesasim.agents import NetworkConfig
+from mesasim.evaluate import Evaluation
+from mesasim.experiments import question
+from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.metrics import RISING_AT, by_step, estimate, frozen_weights_slope
+from mesasim.progress import bars
+from mesasim.runs import finish_run, start_run
+from mesasim.train.ppo import PPOConfig
+
+NAME = "tabular-mdp"
+PUBLISHED_TASKS = 1000
+# trials → agent → mean total reward. Source: arXiv 1611.02779, table 2, as re-printed in the README of lucaslingle/pytorch_rl2.
+PUBLISHED = {
+    10: {"random": 100.1, "psrl_rl2": 138.1, "opsrl_rl2": 144.1, "ucrl2_rl2": 146.6, "beb_rl2": 150.2, "epsilon_greedy_rl2": 132.8, "greedy_rl2": 134.8, "gru": 156.2},
+    25: {"random": 250.2, "psrl_rl2": 408.8, "opsrl_rl2": 425.2, "ucrl2_rl2": 424.1, "beb_rl2": 427.8, "epsilon_greedy_rl2": 377.3, "greedy_rl2": 368.8, "gru": 445.7},
+}  # fmt: skip
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    trials: int = 10
+    """Trials of 10 steps in one MDP."""
+    tasks: int = 4000
+    """Unseen tasks every agent is evaluated on."""
+    iterations: int = 400
+    """PPO iterations of the GRU; the stateless network gets a twentieth of them."""
+    hidden: int = 64
+    """Units of the GRU."""
+    num_envs: int = 512
+    """Tasks trained on side by side."""
+    references: bool = True
+    """Evaluate the tuned reference agents too."""
+    seed: int = 1
+    """First seed of weights and training; seed of the evaluation."""
+    seeds: int = 1
+    """Networks trained, from seed, seed + 1 …"""
+    quick: bool = False
+    """A small form that only shows that everything runs: 1 iteration, 30 tasks of 3 trials, no tuned agents."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.iterations, self.tasks, self.num_envs, self.trials, self.references = 1, 30, 32, 3, False
+
+
+UNTUNED = ("random", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
+
+
+def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
+    def ppo(network: NetworkConfig, iterations: int) -> PPOConfig:
+        return PPOConfig(
+            world="TabularMDP-v0", options=options, network=network, num_envs=config.num_envs,
+            rollout_steps=10 * config.trials, iterations=max(1, iterations), epochs=4, learning_rate=3e-3, discount=0.9,
+            gae_lambda=0.5, entropy=0.05, value_weight=0.1, num_threads=config.num_threads,
+        )  # fmt: skip
+
+    return {
+        "gru": Learner("recurrent", ppo(NetworkConfig("gru", config.hidden), config.iterations)),
+        "mlp": Learner("stateless", ppo(NetworkConfig("mlp"), config.iterations // 20)),
+    }
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains, freezes, evaluates and writes the report; returns the summary."""
+    options: dict[str, Any] = {"trials": config.trials}
+    setting = baselines.Setting("TabularMDP-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    chosen = learners(config, options)
+    with bars(quiet) as progress:
+        seeds = range(config.seed, config.seed + config.seeds)
+        trained = train_learners(chosen, seeds, out, progress, resume=resume)
+        natures = {name: learner.nature for name, learner in chosen.items()}
+        wanted = True if config.references else UNTUNED
+        comparison = evaluate_all(setting, natures, trained, progress, references=wanted)
+    published = PUBLISHED.get(config.trials, {})
+    for row, evaluation in zip(comparison.rows, comparison.evaluations, strict=True):
+        row |= by_trial(evaluation, config.trials)
+        if row["agent"].split(",")[0] in published:
+            row |= against(row, published[row["agent"].split(",")[0]])
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": [verdict(row) for row in comparison.rows if row["trained"] or "published" in row],
+        "reading": comparison.scale.how + ". Slope of a trial's reward over trials (least squares, over tasks).",
+        "world": "TabularMDP-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        "tables": [seeds_table("Reward", {"": comparison}), trials_table(comparison.rows)],
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
+
+
+def by_trial(evaluation: Evaluation, trials: int) -> dict[str, Any]:
+    """Mean reward of each trial, its standard error, and the slope over trials where there are several."""
+    rewards = evaluation.rewards.reshape(len(evaluation.rewards), trials, -1).sum(axis=2)
+    mean, se = by_step(rewards)
+    regret = estimate(np.asarray(evaluation.oracle["expected_regret"][:, 0]))
+    row = {"reward_by_trial": mean.tolist(), "reward_by_trial_se": se.tolist(), "value_lost": regret.mean}
+    if trials > 1:
+        slope = frozen_weights_slope(rewards)
+        row |= {"slope": slope.mean, "slope_se": slope.se, "rises": bool(slope.mean > RISING_AT * slope.se)}
+    return row
+
+
+def against(row: dict[str, Any], published: float) -> dict[str, float]:
+    """Ours minus the published mean in standard errors of the difference; the published one has the spread of
+    PUBLISHED_TASKS tasks."""
+    published_se = row["reward_se"] * np.sqrt(row["tasks"] / PUBLISHED_TASKS)
+    apart = (row["reward_mean"] - published) / np.hypot(row["reward_se"], published_se)
+    return {"published": published, "deviation": float(apart)}
+
+
+def trials_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Reward of the first trials and the last, an agent a row."""
+    count = len(rows[0]["reward_by_trial"])
+    shown = sorted({0, 1, 2, 4, 9, 24, 49, 99, count - 1} & set(range(count)))
+    head = ["agent", *(f"trial {trial + 1}" for trial in shown), "value lost", "published", "standard errors apart"]
+    body = []
+    for row in rows:
+        trials = [f"{row['reward_by_trial'][t]:.2f} ± {row['reward_by_trial_se'][t]:.2f}" for t in shown]
+        told = [f"{row['published']:.1f}", f"{row['deviation']:.1f}"] if "published" in row else ["", ""]
+        body.append([row["agent"], *trials, f"{row['value_lost']:.2f}", *told])
+    return {"title": "Reward by trial", "head": head, "rows": body, "note": ""}
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """One sentence of what an agent's row says."""
+    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f} (floor {row['floor']:.0f}, ceiling {row['ceiling']:.1f})"
+    if "published" in row:
+        place += f", published {row['published']}: {row['deviation']:+.1f} standard errors"
+    if not row["trained"]:
+        return place + "."
+    if row.get("rises"):
+        return f"{place}; a trial earns {row['slope']:.3f} ± {row['slope_se']:.3f} more than the last: it learns in its activations."
+    return f"{place}; its reward does not rise from trial to trial."

@@ -1,0 +1,169 @@
+"""Does an agent trained model-free come to use the structure of its task? A recurrent network is trained by PPO on the
+two-step task, frozen, and its choices are read as those of people and animals are: by how a reward and a transition bear
+on staying with an action.
+
+Ceiling: the exact Bayes-optimal value. Floors: chance, and the best policy that remembers one trial, which earns 65.84 of
+the optimal 69.69 (100 trials). Planted controls: a reflex and a SARSA(lambda) learner, model-free by construction; a
+model-based learner, a hybrid, the Bayes-optimal agent; a network without the reward among its inputs. Expected: the
+network shows the reward x transition interaction and no effect of the reward alone, and earns more than a memory of one
+trial can; without rewards it stays at chance. The interaction by itself tells structure used, not anything learned: the
+memory of one trial shows it too. Sources: Wang et al. 2016 (arXiv 1611.05763), Daw et al. 2011, Akam et al. 2015.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mesasim import baselines
+from mesasim.agents import NetworkConfig
+from mesasim.agents.base import Agent
+from mesasim.agents.two_step_references import REFERENCES
+from mesasim.analysis.two_step import Stay, play, stay
+from mesasim.exact import two_step as exact
+from mesasim.experiments import question
+from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.metrics import RISING_AT, Estimate
+from mesasim.progress import bars
+from mesasim.runs import finish_run, start_run
+from mesasim.train.ppo import PPOConfig
+
+NAME = "two-step"
+WITHOUT = "gru without reward"
+UNTUNED = ("random", "win_stay_lose_shift", "last_outcome", "bayes_optimal")
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    trials: int = 100
+    """Trials in an episode."""
+    switching: float = 0.0
+    """Probability, before every trial but the first, that the good state becomes the other one."""
+    tasks: int = 4000
+    """Unseen tasks every agent is evaluated on."""
+    iterations: int = 50
+    """PPO iterations of the GRU; the one without rewards gets a third of them."""
+    hidden: int = 64
+    """Units of the GRU."""
+    seed: int = 1
+    """First seed of weights and training; seed of the evaluation."""
+    seeds: int = 1
+    """Networks trained, from seed, seed + 1 …"""
+    quick: bool = False
+    """A small form that only shows that everything runs: 1 iteration, 60 tasks of 10 trials, no tuned agents."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.iterations, self.tasks, self.trials = 1, 60, 10
+
+
+def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
+    """A choice is paid for a step later, and no choice tells more than another: a short horizon loses nothing."""
+
+    def ppo(iterations: int, hide: tuple[str, ...] = ()) -> PPOConfig:
+        return PPOConfig(
+            world="TwoStep-v0", options=options, network=NetworkConfig("gru", config.hidden, hide=hide),
+            num_envs=64 if config.quick else 256, rollout_steps=2 * config.trials, iterations=max(1, iterations),
+            epochs=4, learning_rate=3e-3, discount=0.8, gae_lambda=0.8, entropy=0.01, num_threads=config.num_threads,
+        )  # fmt: skip
+
+    return {
+        "gru": Learner("recurrent", ppo(config.iterations)),
+        WITHOUT: Learner("recurrent, blind to rewards", ppo(config.iterations // 3, ("previous_reward",))),
+    }
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains, freezes, evaluates, reads the choices and writes the report; returns the summary."""
+    options: dict[str, Any] = {"trials": config.trials, "switching": config.switching}
+    setting = baselines.Setting("TwoStep-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    memory = exact.memory_of_one(**setting.full_options()).value
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    chosen = learners(config, options)
+    with bars(quiet) as progress:
+        seeds = range(config.seed, config.seed + config.seeds)
+        trained = train_learners(chosen, seeds, out, progress, resume=resume)
+        natures = {name: learner.nature for name, learner in chosen.items()}
+        wanted = UNTUNED if config.quick else True
+        comparison = evaluate_all(setting, natures, trained, progress, references=wanted)
+        agents: dict[str, Agent] = {name: one.agent for name, one in trained.items()}
+        for name, reference in REFERENCES.items():
+            if wanted is True or name in wanted:
+                agents[name] = reference.make(setting.full_options(), config.seed, **reference.params)
+        bar = progress.add_task("stay probabilities", total=len(agents), detail="")
+        stays = {}
+        for name, agent in agents.items():
+            progress.update(bar, detail=name)
+            stays[name] = stay(
+                play(agent, options, config.tasks, 2000 + config.seed, num_threads=config.num_threads)
+            )
+            progress.advance(bar)
+    for row in comparison.rows:
+        row |= measured(stays[row["agent"]])
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": [verdict(row, memory) for row in comparison.rows if row["trained"]],
+        "reading": f"{comparison.scale.how}. The best policy that remembers one trial earns {memory:.3f}. Effects: log-odds "
+        "of staying for a predictor coded -1 or 1, beside whether the action was right; standard errors by episode. The "
+        "learning rules' stay probabilities are those at their classes' own parameters, not at the tuned ones.",
+        "world": "TwoStep-v0", "options": options, "seed": config.seed, "memory_of_one": memory,
+        "agents": comparison.rows,
+        "tables": [seeds_table("Reward", {"": comparison}), stay_table(stays)],
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
+
+
+def measured(found: Stay) -> dict[str, float]:
+    """An agent's stay analysis as numbers of its row."""
+    named = {f"effect_{name}": estimate for name, estimate in found.effects.items()}
+    named |= {"model_free_index": found.model_free_index, "model_based_index": found.model_based_index}
+    means = {name: estimate.mean for name, estimate in named.items()}
+    return means | {f"{name}_se": estimate.se for name, estimate in named.items()}
+
+
+def stay_table(stays: dict[str, Stay]) -> dict[str, Any]:
+    """Probability of staying after each outcome, effects and indices, an agent a row."""
+
+    def cell(estimate: Estimate) -> str:
+        return f"{estimate.mean:.3f} ± {estimate.se:.3f}"
+
+    first = next(iter(stays.values()))
+    head = ["agent", *(f"stay after {name.replace('_', ' ')}" for name in first.probability)]
+    head += [f"effect of {name}" for name in first.effects] + ["model-free index", "model-based index"]
+    rows = [
+        [name, *map(cell, found.probability.values()), *map(cell, found.effects.values()),
+         cell(found.model_free_index), cell(found.model_based_index)]
+        for name, found in stays.items()
+    ]  # fmt: skip
+    return {"title": "Staying with an action", "head": head, "rows": rows, "note": ""}
+
+
+def verdict(row: dict[str, Any], memory: float) -> str:
+    """One sentence of what an agent's row says."""
+    mean, se = row["reward_mean"], row["reward_se"]
+    place = f"{row['agent']}: {mean:.2f} ± {se:.2f} of {row['ceiling']:.2f}"
+    if abs(mean - row["floor"]) < RISING_AT * se:
+        return f"{place}: at chance."
+    interaction, error = row["effect_interaction"], row["effect_interaction_se"]
+    shown = interaction > RISING_AT * error
+    uses = (
+        f"its staying shows the reward x transition interaction ({interaction:.2f} ± {error:.2f}; reward alone "
+        f"{row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f})"
+        if shown
+        else f"no reward x transition interaction ({interaction:.2f} ± {error:.2f})"
+    )
+    beyond = mean - 2 * se > memory
+    kept = (
+        f"beyond what a memory of one trial can earn ({memory:.2f})"
+        if beyond
+        else f"no more than a memory of one trial can earn ({memory:.2f})"
+    )
+    return f"{place}, {kept}; {uses}."
