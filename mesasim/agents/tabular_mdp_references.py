@@ -269,7 +269,7 @@ class Reference:
     nature: str  # random, learner or optimal (which knows the MDP)
     make: Callable[..., ScriptedAgent]
     params: dict[str, Any] = field(default_factory=dict)
-    grid: dict[str, Sequence[Any]] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 SCALINGS = [float(x) for x in np.exp(np.linspace(np.log(1e-4), 0.0, 21))]

@@ -148,7 +148,7 @@ class Reference:
     nature: str  # random, thermostat, learner or optimal
     make: Callable[..., TwoStepReference]
     params: dict[str, Any] = field(default_factory=dict)
-    grid: dict[str, Sequence[Any]] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 RATES = {"alpha": (0.1, 0.2, 0.4, 0.6, 0.8, 1.0), "beta": (3.0, 6.0, 12.0)}

@@ -32,8 +32,10 @@ NAME = "tabular-mdp"
 PUBLISHED_TASKS = 1000
 # trials → agent → mean total reward. Source: arXiv 1611.02779, table 2, as re-printed in the README of lucaslingle/pytorch_rl2.
 PUBLISHED = {
-    10: {"random": 100.1, "psrl_rl2": 138.1, "opsrl_rl2": 144.1, "ucrl2_rl2": 146.6, "beb_rl2": 150.2, "epsilon_greedy_rl2": 132.8, "greedy_rl2": 134.8, "gru": 156.2},
-    25: {"random": 250.2, "psrl_rl2": 408.8, "opsrl_rl2": 425.2, "ucrl2_rl2": 424.1, "beb_rl2": 427.8, "epsilon_greedy_rl2": 377.3, "greedy_rl2": 368.8, "gru": 445.7},
+    10: {"random": 100.1, "psrl_rl2": 138.1, "opsrl_rl2": 144.1, "ucrl2_rl2": 146.6, "beb_rl2": 150.2,
+         "epsilon_greedy_rl2": 132.8, "greedy_rl2": 134.8, "gru": 156.2},
+    25: {"random": 250.2, "psrl_rl2": 408.8, "opsrl_rl2": 425.2, "ucrl2_rl2": 424.1, "beb_rl2": 427.8,
+         "epsilon_greedy_rl2": 377.3, "greedy_rl2": 368.8, "gru": 445.7},
 }  # fmt: skip
 
 
@@ -67,7 +69,7 @@ class Config:
             self.iterations, self.tasks, self.num_envs, self.trials, self.references = 1, 30, 32, 3, False
 
 
-UNTUNED = ("random", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
+UNTUNED: tuple[str, ...] = ("random", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
@@ -96,7 +98,7 @@ def run(
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in chosen.items()}
-        wanted = True if config.references else UNTUNED
+        wanted: bool | tuple[str, ...] = True if config.references else UNTUNED
         comparison = evaluate_all(setting, natures, trained, progress, references=wanted)
     published = PUBLISHED.get(config.trials, {})
     for row, evaluation in zip(comparison.rows, comparison.evaluations, strict=True):
@@ -148,11 +150,13 @@ def trials_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def verdict(row: dict[str, Any]) -> str:
     """One sentence of what an agent's row says."""
-    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f} (floor {row['floor']:.0f}, ceiling {row['ceiling']:.1f})"
+    limits = f"(floor {row['floor']:.0f}, ceiling {row['ceiling']:.1f})"
+    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f} {limits}"
     if "published" in row:
         place += f", published {row['published']}: {row['deviation']:+.1f} standard errors"
     if not row["trained"]:
         return place + "."
     if row.get("rises"):
-        return f"{place}; a trial earns {row['slope']:.3f} ± {row['slope_se']:.3f} more than the last: it learns in its activations."
+        gain = f"a trial earns {row['slope']:.3f} ± {row['slope_se']:.3f} more than the last"
+        return f"{place}; {gain}: it learns in its activations."
     return f"{place}; its reward does not rise from trial to trial."

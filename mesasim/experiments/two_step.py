@@ -92,19 +92,17 @@ def run(
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in chosen.items()}
-        wanted = UNTUNED if config.quick else True
+        wanted = UNTUNED if config.quick else tuple(REFERENCES)
         comparison = evaluate_all(setting, natures, trained, progress, references=wanted)
         agents: dict[str, Agent] = {name: one.agent for name, one in trained.items()}
         for name, reference in REFERENCES.items():
-            if wanted is True or name in wanted:
+            if name in wanted:
                 agents[name] = reference.make(setting.full_options(), config.seed, **reference.params)
         bar = progress.add_task("stay probabilities", total=len(agents), detail="")
         stays = {}
         for name, agent in agents.items():
             progress.update(bar, detail=name)
-            stays[name] = stay(
-                play(agent, options, config.tasks, 2000 + config.seed, num_threads=config.num_threads)
-            )
+            stays[name] = stay(play(agent, options, config.tasks, 2000 + config.seed, num_threads=config.num_threads))
             progress.advance(bar)
     for row in comparison.rows:
         row |= measured(stays[row["agent"]])

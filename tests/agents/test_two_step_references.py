@@ -21,7 +21,7 @@ def shown(history, slots=SOME):
     choose."""
     state, action, reward = [0], [-1], [0.0]
     for chosen, to, paid in history:
-        state, action, reward = state + [to, 0], action + [chosen, 0], reward + [0.0, paid]
+        state, action, reward = [*state, to, 0], [*action, chosen, 0], [*reward, 0.0, paid]
     wide = {
         "state": torch.tensor(state, dtype=torch.int32),
         "previous_action": torch.tensor(action, dtype=torch.int32),

@@ -1,5 +1,7 @@
 """Stay probabilities: planted agents land where their nature says, and the numbers are those worked out by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,7 @@ def test_effects_follow_the_weight_of_planning():
     """A mixture's effects move from reward to interaction as its weight does."""
     agents = [Daw(OPTIONS, 1, weight=weight, alpha=0.4, beta=6.0) for weight in (0.0, 0.5, 1.0)]
     found = [analysed(agent).effects for agent in agents]
-    for less, more in zip(found[:-1], found[1:], strict=True):
+    for less, more in pairwise(found):
         assert more["interaction"].mean - less["interaction"].mean > 0.1
         assert less["reward"].mean - more["reward"].mean > 0.2
 

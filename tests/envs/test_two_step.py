@@ -145,7 +145,7 @@ def test_the_belief_after_one_reward_is_nine_tenths():
     env = mesasim.make_vec("TwoStep-v0", 400, seed=3, oracle=True, history=True, output="numpy")
     env.reset()
     env.step(np.zeros(400, int))
-    observation, reward, _, _, info = env.step(np.zeros(400, int))
+    _, reward, _, _, info = env.step(np.zeros(400, int))
     toward = (reward > 0) == (info["transition"][:, 0] == 1)  # a reward in state 1 or none in state 2
     np.testing.assert_allclose(info["belief"][:, 0], np.where(toward, 0.9, 0.1), rtol=1e-6)
     assert np.array_equal(info["optimal_actions"], np.stack([toward, ~toward], 1))
