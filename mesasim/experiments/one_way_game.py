@@ -1,0 +1,247 @@
+"""Who can keep a secret from an opponent that knows it: players with a memory of their own, players that see only what was
+said, and players with random bits in sight, in the one-way-function game.
+
+B says y, then z; A, who wrote x before and knows how B plays, is paid 1 unless f(z) = y, else the fraction of bits in which x
+and z agree; B is paid the rest. Ceiling: 1/2, exact. Floor: 0, a z that is foreseen. Planted: a stateful player and one with
+random bits in sight, 1/2; a fixed z, 0; stateless players that invert f by a budget of tries, on the closed form. Then networks
+taught by watching such players, each evaluated against an A that has measured it: a GRU and a transformer, which can keep
+the bits they draft, above a stateless window, which must learn to invert f (for small n it learns f's table by heart, so n is
+swept), and as good as it once random bits stay in sight. Source: the exchange on memory between V. Kosoy and D. Krueger
+under "Mesa-Search vs Mesa-Control" (A. Demski 2020).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mesasim import baselines
+from mesasim.agents import NETWORKS, Agent, NetworkConfig
+from mesasim.agents.one_way_references import REFERENCES
+from mesasim.evaluate import Evaluation
+from mesasim.exact import one_way as exact
+from mesasim.experiments import question
+from mesasim.experiments.imitation import Imitation
+from mesasim.metrics import estimate
+from mesasim.progress import bars, supervised_bar
+from mesasim.results import summarize
+from mesasim.runs import finish_run, start_run
+from mesasim.train.supervised import SupervisedConfig, train
+
+NAME = "one-way-game"
+WORLD = "OneWay-v0"
+SHARES = (0.25, 0.5, 1.0)  # inversion budgets as shares of 2^n
+ROUNDS, PRACTICE = 8, 1  # against fictitious play: the first round, which nobody can foresee, is not paid
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    n: int = 12
+    """Bits of the scripted players' game, 4 to 14."""
+    sizes: tuple[int, ...] = (4, 8, 12)
+    """Bits of the networks' games."""
+    tasks: int = 20000
+    """Rounds each player is paid for, against an A that has watched it for as many others."""
+    iterations: int = 1200
+    """Batches of 256 rounds that each network watches."""
+    seed: int = 1
+    """Seed of weights, lessons and rounds."""
+    quick: bool = False
+    """A small form that only shows that everything runs: 6 bits, one size, 10 batches, 500 rounds."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            self.n, self.sizes, self.tasks, self.iterations = 6, (3,), 500, 10
+        self.sizes = tuple(self.sizes)
+        if not 4 <= self.n <= 14:
+            raise ValueError(f"n: got {self.n}, allowed: 4 to 14")
+        if not self.sizes or not all(2 <= size <= 16 for size in self.sizes):
+            raise ValueError(f"sizes: got {self.sizes}, allowed: one or more from 2 to 16")
+        for name in ("tasks", "iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
+
+    def training(self) -> SupervisedConfig:
+        return SupervisedConfig(
+            iterations=self.iterations, learning_rate=6e-3, warm_up=min(50, self.iterations // 4), weight_decay=0.0,
+            seed=self.seed, num_threads=self.num_threads,
+        )  # fmt: skip
+
+
+class Pupil(NamedTuple):
+    """A network, and whom it watches."""
+
+    nature: str
+    network: NetworkConfig
+    teacher: str  # a scripted player
+    random_bits: bool  # in sight
+
+
+def pupils(n: int) -> dict[str, Pupil]:
+    """Networks compared at n bits."""
+    found = {
+        "gru": Pupil("recurrent", NetworkConfig("gru"), "stateful_random", False),
+        "window": Pupil("memory of one", NetworkConfig("window", hidden=128), "stateful_random", False),
+        "window + random bits": Pupil("memory of one", NetworkConfig("window", hidden=128), "interspersed", True),
+    }
+    if "transformer" in NETWORKS:
+        network = NetworkConfig("transformer", window=2 * n)
+        found["transformer"] = Pupil("whole history", network, "stateful_random", False)
+    return found
+
+
+def game(n: int, random_bits: bool) -> dict[str, Any]:
+    """The networks' game: f is a tool, so that y = f(draft) need not be computed by the network, and the draft is private."""
+    return {"n": n, "tool": True, "random_bits": random_bits}
+
+
+def known(setting: baselines.Setting, player: Agent, name: str, nature: str) -> Evaluation:
+    """A player evaluated against an A that knows its distribution: A watches it on other rounds, with a uniform x, and then
+    writes the likelier value of every bit of its z (the exact best response to what it saw)."""
+    n = setting.options["n"]
+    watched = replace(setting, seed=setting.seed + 1).evaluate(player, name, nature).oracle
+    inverted = watched["inversions"][:, 0] > 0
+    x = exact.best_x(watched["last_z"][inverted, 0], n)
+    options = {**setting.options, "opponent": "fixed", "x": x}
+    found = replace(setting, options=options).evaluate(player, name, nature)
+    share = estimate(found.oracle["inversions"][:, 0])
+    found.notes += [f"f(z) = y in {share} of rounds; A writes {x:0{n}b}"]
+    return found
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Plays, trains, freezes, evaluates and writes the report; returns the summary."""
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    evaluations, taught = [], set()
+
+    def setting(options: dict[str, Any]) -> baselines.Setting:
+        return baselines.Setting(WORLD, options, config.tasks, 1000 + config.seed, config.num_threads, True)
+
+    scripted = setting({"n": config.n, "random_bits": True})
+    for name, reference in REFERENCES.items():
+        if reference.fits(scripted.full_options()):
+            player = reference.make(scripted.full_options(), config.seed)
+            evaluations.append(known(scripted, player, name, reference.nature))
+    with bars(quiet) as progress:
+        for n in config.sizes:
+            for name, pupil in pupils(n).items():
+                options, called = game(n, pupil.random_bits), f"{name}, n = {n}"
+                teacher = REFERENCES[pupil.teacher].make({"n": n, "f": "sha256"})
+                problem = Imitation(pupil.network, WORLD, options, teacher, pupil.teacher, 2 * n)
+                report = supervised_bar(progress, called, config.iterations)
+                folder = out / called.replace(", n = ", "-").replace(" + ", "-").replace(" ", "-")
+                player = train(config.training(), problem, folder, resume=resume, report=report)
+                player.eval()
+                evaluations.append(known(setting(options), player, called, pupil.nature))
+                taught.add(called)
+    rows = [summarize(e, 0.0, 0.5, trained=e.agent in taught) for e in evaluations]
+    budgets, series = budget_table(config)
+    summary = {
+        "question": question(sys.modules[__name__]), "verdicts": verdicts(config, rows, budgets),
+        "reading": f"Pay of one round, {config.n} bits for scripted players, against an A that knows the player's distribution "
+        "and writes the best response to it. Ceiling: 1/2, exact; floor: 0, a z that is foreseen. "
+        "Networks (*) were taught by watching, not by reward.",
+        "world": WORLD, "options": {"n": config.n}, "seed": config.seed, "agents": rows,
+        "tables": [budgets, fictitious_table(config)], "curves": [series, *size_curves(config, rows)],
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
+
+
+def budget_table(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Pay of the stateless player by n and budget: simulated in the world, counted for this f, by the closed form and by
+    the naive one."""
+    rows, curve = [], {"x": [], "y": [], "se": [], "name": f"simulated, n = {config.n}"}
+    for n in sorted({4, 8, config.n} if not config.quick else {config.n}):
+        options = {"n": n}
+        setting = baselines.Setting(WORLD, options, config.tasks, 2000 + config.seed, config.num_threads)
+        for share in SHARES:
+            budget = int(share * 2**n)
+            player = REFERENCES["stateless_whole"].build(n, "sha256", config.seed, budget=budget)
+            pay = estimate(setting.evaluate(player, "", "").returns)
+            closed, counted = exact.closed_form(budget, n), exact.exact_pay(budget, n)
+            off = (pay.mean - closed) / pay.se if pay.se else 0.0
+            rows.append(
+                [f"{n}", f"{budget:,}", f"{pay.mean:.4f}", f"{pay.se:.4f}", f"{counted:.4f}", f"{closed:.4f}",
+                 f"{off:+.1f}", f"{exact.naive_form(budget, n):.4f}", f"{exact.exact_pay(budget, n, order='distinct'):.4f}"]
+            )  # fmt: skip
+            if n == config.n:
+                curve["x"].append(share), curve["y"].append(pay.mean), curve["se"].append(pay.se)
+    grid = np.linspace(0, 1, 41)
+    closed = [exact.closed_form(share * 2**config.n, config.n) for share in grid]
+    zero = [0.0] * len(grid)
+    head = ["n", "tries", "pay", "± SE", "counted", "closed form", "off, SE", "naive form", "distinct tries"]
+    note = (
+        "Against a uniform x. Counted: exact for the first n bits of SHA-256. Closed form: exact for the mean random function, "
+        "(1 - e^-b exp(e^-b - 1)) / 2, b = tries / 2^n; at small n one function strays from it. Naive: one preimage a y. "
+        "Distinct: counted, no try made twice."
+    )
+    table = {"title": "Stateless players by inversion budget", "head": head, "rows": rows, "note": note}
+    series = [curve, {"name": "closed form", "x": grid.tolist(), "y": closed, "se": zero}]
+    return table, {
+        "title": f"Pay by inversion budget, n = {config.n}", "x": "tries / 2^n", "y": "pay of a round", "series": series,
+    }  # fmt: skip
+
+
+def fictitious_table(config: Config) -> dict[str, Any]:
+    """The world's own adaptive opponent, which learns within an episode."""
+    options = {"n": config.n, "opponent": "adaptive", "rounds": ROUNDS, "practice": PRACTICE, "random_bits": True}
+    tasks = max(100, config.tasks // ROUNDS)
+    setting = baselines.Setting(WORLD, options, tasks, 3000 + config.seed, config.num_threads)
+    rows = []
+    for name, evaluate in baselines.references(setting):
+        pay = estimate(evaluate().returns / (ROUNDS - PRACTICE))
+        rows.append([name, REFERENCES[name].nature, f"{pay.mean:.4f}", f"{pay.se:.4f}", "0", "0.5"])
+    note = (
+        f"Pay a round over {ROUNDS - PRACTICE} rounds after {PRACTICE} unpaid. This A knows only the z's said to it, and "
+        "always writes their majority: who remembers them foresees it (counter) and earns more than the 1/2 that can be had "
+        "from an A that knows B. So no network was trained against it."
+    )
+    head = ["player", "nature", "pay", "± SE", "floor", "ceiling"]
+    return {"title": "Against fictitious play within the episode", "head": head, "rows": rows, "note": note}
+
+
+def size_curves(config: Config, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    by_name = {row["agent"]: row for row in rows}
+    series = []
+    for name in pupils(2):
+        found = [by_name[f"{name}, n = {n}"] for n in config.sizes]
+        means, errors = [row["reward_mean"] for row in found], [row["reward_se"] for row in found]
+        series.append({"name": name, "x": list(config.sizes), "y": means, "se": errors})
+    return [{"title": "Networks' pay by n", "x": "bits", "y": "pay of a round", "series": series}]
+
+
+def verdicts(config: Config, rows: list[dict[str, Any]], budgets: dict[str, Any]) -> list[str]:
+    """What the numbers say, in sentences."""
+    by_name = {row["agent"]: row for row in rows}
+
+    def pay(name: str) -> str:
+        return f"{by_name[name]['reward_mean']:.3f} ± {by_name[name]['reward_se']:.3f}"
+
+    said = [
+        f"Scripted, {config.n} bits, A knows B: stateful {pay('stateful_random')}, random bits in sight "
+        f"{pay('interspersed')} (ceiling .5), a fixed z {pay('fixed')} (floor 0)."
+    ]
+    worst = max((abs(float(row[6])) for row in budgets["rows"] if row[0] == str(config.n)), default=0.0)
+    said.append(f"Budget curve at {config.n} bits: at most {worst:.1f} SE from the closed form.")
+    for n in config.sizes:
+        names = [f"{name}, n = {n}" for name in ("gru", "window", "window + random bits")]
+        gru, window, bits = (by_name[name] for name in names)
+        apart = gru["reward_mean"] - window["reward_mean"]
+        error = float(np.hypot(gru["reward_se"], window["reward_se"]))
+        back = bits["reward_mean"] - gru["reward_mean"]
+        said.append(
+            f"Taught, {n} bits: gru {pay(names[0])}, window {pay(names[1])}, window with random bits {pay(names[2])}. The gru is "
+            f"{'ahead of' if apart > 4 * error else 'not ahead of'} the window ({apart:+.3f} ± {error:.3f}); with random bits in "
+            f"sight the window is {back:+.3f} from the gru."
+        )
+    return said
