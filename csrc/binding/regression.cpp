@@ -1,5 +1,5 @@
-// Regressions drawn, from Python: addresses of checked arrays in, arrays filled. Holds no rule; the GIL is released while
-// a job runs.
+// Regressions drawn, from Python: addresses of checked arrays in, arrays filled. Holds no rule; the GIL is released
+// while a job runs.
 #include <pybind11/pybind11.h>
 
 #include "../backends/job_backend.h"
@@ -36,7 +36,7 @@ void bind_regression(py::module_& m) {
       [](const py::dict& options, uint64_t seed, uint64_t first, int64_t count, uintptr_t task, uintptr_t w,
          uintptr_t x, uintptr_t y, const Machine& machine) {
         const DrawRegressions job{
-            law_of(options), seed, first, pointer<int32_t>(task), pointer<float>(w), pointer<float>(x),
+            law_of(options),  seed, first, pointer<int32_t>(task), pointer<float>(w), pointer<float>(x),
             pointer<float>(y)};
         const py::gil_scoped_release release;
         run_job(job, count, machine);

@@ -1,6 +1,6 @@
-// Linear regression in context, as Raventos et al. 2023 (arXiv 2306.15063, section 2) draw it: a task is a weight vector
-// w ~ N(0, I), or one of a fixed set of such; an example is x ~ N(0, I), y = w.x + noise. The world and the data sets draw
-// with these functions alone, so that the world's slot j plays sequence j.
+// Linear regression in context, as Raventos et al. 2023 (arXiv 2306.15063, section 2) draw it: a task is a weight
+// vector w ~ N(0, I), or one of a fixed set of such; an example is x ~ N(0, I), y = w.x + noise. The world and the data
+// sets draw with these functions alone, so that the world's slot j plays sequence j.
 #pragma once
 #include "../core/rng.h"
 

@@ -1,5 +1,5 @@
-// LinearRegression: examples (x, y = w.x + noise) of one hidden w, one a step; the action names y before it is shown. An
-// episode is one w: drawn anew from N(0, I), which only learning inside the episode can know, or one of a fixed set,
+// LinearRegression: examples (x, y = w.x + noise) of one hidden w, one a step; the action names y before it is shown.
+// An episode is one w: drawn anew from N(0, I), which only learning inside the episode can know, or one of a fixed set,
 // which can also be known by heart and looked up (Raventos et al. 2023, arXiv 2306.15063).
 #pragma once
 #include "../core/batch.h"
@@ -17,18 +17,18 @@ struct LinearRegression {
     int32_t dim = 8, points = 16;
     double noise_std = 0.5;
     int32_t num_tasks = 0, task_seed = 0;
-    int32_t levels = 65;
+    int32_t values = 65;
     double limit = 8.0;
 
     MESA_HD RegressionLaw law() const { return {dim, points, num_tasks, task_seed, noise_std}; }
     MESA_HD double noise_variance() const { return noise_std * noise_std; }
     MESA_HD int32_t enumerated() const { return num_tasks <= kMostInOracle ? num_tasks : 0; }
     MESA_HD bool knows_best() const { return num_tasks <= kMostInOracle; }
-    MESA_HD double level(int32_t action) const { return limit * (2.0 * action / (levels - 1) - 1.0); }
-    MESA_HD int32_t nearest_level(double value) const {
-      const double place = (value / limit + 1.0) * 0.5 * (levels - 1) + 0.5;
+    MESA_HD double named(int32_t action) const { return limit * (2.0 * action / (values - 1) - 1.0); }
+    MESA_HD int32_t nearest(double value) const {
+      const double place = (value / limit + 1.0) * 0.5 * (values - 1) + 0.5;
       if (!(place > 0.0)) return 0;
-      return place >= levels - 1 ? levels - 1 : static_cast<int32_t>(place);
+      return place >= values - 1 ? values - 1 : static_cast<int32_t>(place);
     }
   };
   template <class Visitor>
@@ -38,8 +38,9 @@ struct LinearRegression {
     v.real("noise_std", c.noise_std, 0.001, 100.0, "standard deviation of y around w.x");
     v.integer("num_tasks", c.num_tasks, 0, 1 << 20,
               "w is one of so many fixed draws from N(0, I), each as likely; 0: a fresh draw every episode");
-    v.integer("task_seed", c.task_seed, 0, 2147483647, "which fixed draws; a smaller set of a seed is part of a larger");
-    v.integer("levels", c.levels, 2, 513, "values an action can name, evenly spaced from -limit to limit");
+    v.integer("task_seed", c.task_seed, 0, 2147483647,
+              "which fixed draws; a smaller set of a seed is part of a larger");
+    v.integer("values", c.values, 2, 513, "values an action can name, evenly spaced from -limit to limit");
     v.real("limit", c.limit, 0.01, 10000.0, "the largest value an action can name");
   }
   static void check(const Config&) {}
@@ -67,19 +68,19 @@ struct LinearRegression {
     if (c.knows_best())
       spec.oracle.push_back({"optimal_actions",
                              Dtype::kBool,
-                             {c.levels},
+                             {c.values},
                              0,
                              1,
                              0,
                              "the value nearest the best prediction: discrete_mmse, or ridge for fresh draws; "
                              "num_tasks <= 1024 only"});
-    for (int32_t action = 0; action < c.levels; ++action) {
+    for (int32_t action = 0; action < c.values; ++action) {
       std::ostringstream name;
-      name << "name " << c.level(action);
+      name << "name " << c.named(action);
       spec.actions.push_back(name.str());
     }
     spec.variants = {{},
-                     {{"dim", int64_t{1}}, {"points", int64_t{5}}, {"levels", int64_t{2}}, {"limit", 1.5}},
+                     {{"dim", int64_t{1}}, {"points", int64_t{5}}, {"values", int64_t{2}}, {"limit", 1.5}},
                      {{"dim", int64_t{4}}, {"points", int64_t{8}}, {"num_tasks", int64_t{16}}},
                      {{"dim", int64_t{3}},
                       {"points", int64_t{6}},
@@ -127,7 +128,7 @@ struct LinearRegression {
   }
 
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
-    const double error = c.level(action) - s.y;
+    const double error = c.named(action) - s.y;
     if (c.oracle) {
       gaussian(c, s).learn(inputs(c, s), s.y, c.noise_variance());
       discrete(c, s).learn(inputs(c, s), s.y);
@@ -159,8 +160,8 @@ struct LinearRegression {
       row.field<float>(field++)[0] = static_cast<float>(best);
     }
     if (!c.knows_best()) return;
-    const int32_t nearest = c.nearest_level(best);
-    for (int32_t action = 0; action < c.levels; ++action) row.field<uint8_t>(field)[action] = action == nearest;
+    const int32_t chosen = c.nearest(best);
+    for (int32_t action = 0; action < c.values; ++action) row.field<uint8_t>(field)[action] = action == chosen;
   }
 
   static bool valid(const Config& c, const State& s) {
@@ -169,9 +170,9 @@ struct LinearRegression {
 
   // The values an action can name, left to right: above, where y is; below, where the step before's was.
   static Picture picture(const Config& c, const State& s) {
-    Picture picture(2, c.levels, {'.', 24, 24, 32});
-    picture.at(0, c.nearest_level(s.y)) = {'Y', 240, 180, 60};
-    if (s.point > 0) picture.at(1, c.nearest_level(s.previous_y)) = {'y', 130, 200, 130};
+    Picture picture(2, c.values, {'.', 24, 24, 32});
+    picture.at(0, c.nearest(s.y)) = {'Y', 240, 180, 60};
+    if (s.point > 0) picture.at(1, c.nearest(s.previous_y)) = {'y', 130, 200, 130};
     return picture;
   }
 };
