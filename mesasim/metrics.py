@@ -187,3 +187,40 @@ def interval(values: np.ndarray, resamples: int = 1000) -> tuple[float, float, f
     means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(resamples)]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(values.mean()), float(low), float(high)
+
+
+# Task location
+
+
+def task_location_index(
+    model: np.ndarray, learning: np.ndarray, location: np.ndarray, resamples: int = 1000
+) -> Estimate:
+    """[L(model) - L(learning)] / [L(location) - L(learning)] on tasks that were never trained on: 0 for a predictor that
+    learns them as the best learner does (ridge regression), 1 for one that can only find the nearest task it was trained
+    on (discrete MMSE). The three losses are those compared by Raventos et al. 2023 (arXiv 2306.15063, section 3); the
+    ratio is ours. It says nothing of predictors worse than both, which read above 1: hold it beside the loss on trained
+    tasks.
+
+    Args:
+        model, learning, location: a loss each of the same tasks, floats [tasks], at least two.
+        resamples: of tasks, the same for all three, for the standard error (bootstrap, Efron 1979).
+
+    Raises:
+        ValueError: arrays that do not fit, or references that these tasks do not tell apart (RISING_AT standard errors).
+    """
+    losses = [np.asarray(given, dtype=np.float64) for given in (model, learning, location)]
+    for name, given in zip(("model", "learning", "location"), losses, strict=True):
+        if given.ndim != 1 or len(given) < 2 or given.shape != losses[0].shape or not np.isfinite(given).all():
+            raise ValueError(f"{name}: got shape {given.shape}, allowed: finite numbers [tasks], as many as of the model")
+    apart = estimate(losses[2] - losses[1])
+    if not apart.mean > RISING_AT * apart.se:
+        raise ValueError(f"location: got losses {apart} above learning's, allowed: above by {RISING_AT:g} standard errors")
+    stacked = np.stack(losses)
+
+    def index(means: np.ndarray) -> np.ndarray:
+        return (means[0] - means[1]) / (means[2] - means[1])
+
+    rng = np.random.default_rng(0)
+    count = stacked.shape[1]
+    draws = [index(stacked[:, rng.integers(count, size=count)].mean(axis=1)) for _ in range(resamples)]
+    return Estimate(float(index(stacked.mean(axis=1))), float(np.std(draws, ddof=1)))
