@@ -206,15 +206,15 @@ def task_location_index(
         resamples: of tasks, the same for all three, for the standard error (bootstrap, Efron 1979).
 
     Raises:
-        ValueError: arrays that do not fit, or references that these tasks do not tell apart (RISING_AT standard errors).
+        ValueError: arrays that do not fit, or references that these tasks do not tell apart (BEYOND_DOUBT standard errors).
     """
     losses = [np.asarray(given, dtype=np.float64) for given in (model, learning, location)]
     for name, given in zip(("model", "learning", "location"), losses, strict=True):
         if given.ndim != 1 or len(given) < 2 or given.shape != losses[0].shape or not np.isfinite(given).all():
             raise ValueError(f"{name}: got shape {given.shape}, allowed: finite numbers [tasks], as many as of the model")
     apart = estimate(losses[2] - losses[1])
-    if not apart.mean > RISING_AT * apart.se:
-        raise ValueError(f"location: got losses {apart} above learning's, allowed: above by {RISING_AT:g} standard errors")
+    if not beyond_doubt(apart):
+        raise ValueError(f"location: got losses {apart} above learning's, allowed: above by {BEYOND_DOUBT:g} standard errors")
     stacked = np.stack(losses)
 
     def index(means: np.ndarray) -> np.ndarray:
