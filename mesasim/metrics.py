@@ -211,10 +211,14 @@ def task_location_index(
     losses = [np.asarray(given, dtype=np.float64) for given in (model, learning, location)]
     for name, given in zip(("model", "learning", "location"), losses, strict=True):
         if given.ndim != 1 or len(given) < 2 or given.shape != losses[0].shape or not np.isfinite(given).all():
-            raise ValueError(f"{name}: got shape {given.shape}, allowed: finite numbers [tasks], as many as of the model")
+            raise ValueError(
+                f"{name}: got shape {given.shape}, allowed: finite numbers [tasks], as many as of the model"
+            )
     apart = estimate(losses[2] - losses[1])
     if not beyond_doubt(apart):
-        raise ValueError(f"location: got losses {apart} above learning's, allowed: above by {BEYOND_DOUBT:g} standard errors")
+        raise ValueError(
+            f"location: got losses {apart} above learning's, allowed: above by {BEYOND_DOUBT:g} standard errors"
+        )
     stacked = np.stack(losses)
 
     def index(means: np.ndarray) -> np.ndarray:

@@ -253,7 +253,9 @@ OPTION_REFERENCES = {
     "bayes_optimal_informative": OptionReference(
         "optimal", _told, lambda o, seed: InformativeOptimal(o["arms"], o["pulls"], seed), shown="bayes_optimal"
     ),
-    "thompson_informative": OptionReference("learner", _told, partial(_task_posterior, known=False, sample=True), shown="thompson"),
+    "thompson_informative": OptionReference(
+        "learner", _told, partial(_task_posterior, known=False, sample=True), shown="thompson"
+    ),
     "myopic_informative": OptionReference("learner", _told, partial(_task_posterior, known=False), shown="greedy"),
     "greedy_normal": OptionReference("learner", _normal, _believing_normal(Greedy), shown="greedy"),
     "thompson_normal": OptionReference("learner", _normal, _believing_normal(Thompson), shown="thompson"),

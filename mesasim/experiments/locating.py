@@ -74,7 +74,10 @@ def shown(data: regression.Regressions) -> Examples:
     """Regressions as examples: at step k x_k and the y before it are shown, y_k is asked for."""
     y = data.y.T.contiguous()
     return Examples(
-        {"x": data.x.transpose(0, 1).contiguous(), "previous_y": torch.cat([torch.zeros_like(y[:1]), y[:-1]])[..., None]},
+        {
+            "x": data.x.transpose(0, 1).contiguous(),
+            "previous_y": torch.cat([torch.zeros_like(y[:1]), y[:-1]])[..., None],
+        },
         y,
     )
 
@@ -96,7 +99,9 @@ class Regression:
         return RegressionSource(self.dim, self.points, self.noise_std, number, self.training.num_threads)
 
     def train(self, number: int, out: Path, resume: bool, report: Report) -> Agent:
-        return _agent(train(self.training, Prediction(self.network, self.source(number)), out, resume=resume, report=report))
+        return _agent(
+            train(self.training, Prediction(self.network, self.source(number)), out, resume=resume, report=report)
+        )
 
     def rewards(self, number: int, where: str, agent: Agent) -> dict[str, Rewards]:
         options = self.source(number if where == TRAINED else 0).options
@@ -202,7 +207,9 @@ class Bandits:
         return ppo.train(config, out, resume=resume, report=report)
 
     def rewards(self, number: int, where: str, agent: Agent) -> dict[str, Rewards]:
-        setting = Setting("Bandit-v0", self.options(number if where == TRAINED else 0), self.tasks, self.seed, self.num_threads)
+        setting = Setting(
+            "Bandit-v0", self.options(number if where == TRAINED else 0), self.tasks, self.seed, self.num_threads
+        )
         agents = {NETWORK: agent, LEARNER: REFERENCES["bayes_optimal"].make(self.arms, self.pulls, self.seed)}
         if number:
             agents[LOOKUP] = TaskPosterior(task_set(self.options(number)), self.seed)

@@ -23,7 +23,7 @@ from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import RISING_AT, by_step, estimate, frozen_weights_slope
+from mesasim.metrics import BEYOND_DOUBT, by_step, estimate, frozen_weights_slope
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -123,7 +123,7 @@ def by_trial(evaluation: Evaluation, trials: int) -> dict[str, Any]:
     row = {"reward_by_trial": mean.tolist(), "reward_by_trial_se": se.tolist(), "value_lost": regret.mean}
     if trials > 1:
         slope = frozen_weights_slope(rewards)
-        row |= {"slope": slope.mean, "slope_se": slope.se, "rises": bool(slope.mean > RISING_AT * slope.se)}
+        row |= {"slope": slope.mean, "slope_se": slope.se, "rises": bool(slope.mean > BEYOND_DOUBT * slope.se)}
     return row
 
 

@@ -140,7 +140,9 @@ class Reading(NamedTuple):
     beside_fresh: Estimate | None  # the same with the network trained on fresh tasks in the learner's place
 
 
-def read(kind: str, number: int, trained: dict[str, Rewards], unseen: dict[str, Rewards], fresh: dict[str, Rewards]) -> Reading:
+def read(
+    kind: str, number: int, trained: dict[str, Rewards], unseen: dict[str, Rewards], fresh: dict[str, Rewards]
+) -> Reading:
     """The index of a network, and the one beside `fresh`: rewards on unseen tasks where the other network was trained on
     fresh ones."""
 
@@ -191,7 +193,9 @@ def run(
                     lengths = np.full(len(rewards), rewards.shape[1])
                     label = f"{kind.name}, {called(number)}: {name}"
                     spent = seconds[number] if name == NETWORK else 0.0
-                    evaluations.append(Evaluation(label, PLANTED[name], rewards.astype(np.float32), lengths, {}, *own, spent))
+                    evaluations.append(
+                        Evaluation(label, PLANTED[name], rewards.astype(np.float32), lengths, {}, *own, spent)
+                    )
                     rows.append(summarize(evaluations[-1], kind.floor, ceiling, trained=name == NETWORK))
     summary = {
         "question": question(sys.modules[__name__]),

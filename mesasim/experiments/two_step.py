@@ -25,7 +25,7 @@ from mesasim.analysis.two_step import Stay, play, stay
 from mesasim.exact import two_step as exact
 from mesasim.experiments import question
 from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import RISING_AT, Estimate
+from mesasim.metrics import BEYOND_DOUBT, Estimate
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -148,10 +148,10 @@ def verdict(row: dict[str, Any], memory: float) -> str:
     """One sentence of what an agent's row says."""
     mean, se = row["reward_mean"], row["reward_se"]
     place = f"{row['agent']}: {mean:.2f} ± {se:.2f} of {row['ceiling']:.2f}"
-    if abs(mean - row["floor"]) < RISING_AT * se:
+    if abs(mean - row["floor"]) < BEYOND_DOUBT * se:
         return f"{place}: at chance."
     interaction, error = row["effect_interaction"], row["effect_interaction_se"]
-    shown = interaction > RISING_AT * error
+    shown = interaction > BEYOND_DOUBT * error
     uses = (
         f"its staying shows the reward x transition interaction ({interaction:.2f} ± {error:.2f}; reward alone "
         f"{row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f})"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mesasim.agents.base import Observation
-from mesasim.agents.encoding import Encoder, FieldShape, small_linear
+from mesasim.agents.encoding import Encoder, FieldShape
+from mesasim.agents.network import small_linear
 from mesasim.agents.stateless import trunk
 
 

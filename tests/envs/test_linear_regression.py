@@ -1,6 +1,6 @@
 """LinearRegression-v0 against its rules written again in plain Python, then its laws, its oracle and cases worked by hand."""
 
-from functools import lru_cache
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -40,7 +40,7 @@ def normals(stream, count):
     return [NormalDist().inv_cdf(((next(stream) >> 11) + 0.5) / 2**53) for _ in range(count)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def fixed_task(task_seed, index, dim):
     return normals(words((task_seed, index, 0), LAYOUT), dim)
 

@@ -162,7 +162,9 @@ def test_the_quick_form_shows_planted_natures(tmp_path):
     assert rows["regression, 4 tasks: learner"]["fraction"] == pytest.approx(1)
     assert rows["regression, 4 tasks: lookup"]["fraction"] < 0.5
     reading = summary["readings"][0]
-    assert all(math.isfinite(number) for number in reading["index"]) and reading["index"][0] > 0.5, "an untrained network"
+    assert all(math.isfinite(number) for number in reading["index"]) and reading["index"][0] > 0.5, (
+        "an untrained network"
+    )
 
 
 @pytest.mark.parametrize(
