@@ -100,7 +100,7 @@ def generate(
         TypeError, ValueError: an argument of the wrong kind or out of range, by name.
         RuntimeError: a device that cannot be used here.
     """
-    law = _law(process, options)
+    law = law_of(process, options)
     count, length = integer("count", count, 0, 2**40), integer("length", length, 1, 2**20)
     seed, first = integer("seed", seed, 0, 2**64 - 1), integer("first", first, 0, 2**63 - 1 - count)
     if isinstance(give, str) or not set(give) <= set(GIVE):
@@ -134,7 +134,7 @@ def generate(
 def tables(**options: Any) -> np.ndarray:
     """The chances of every fixed task of process categorical, as its options say: float64 [tasks, rows, symbols]; a row for
     each last symbol if order is 1 (the first symbol of all is any), else one."""
-    return _law("categorical", options).tables() / 2.0**32
+    return law_of("categorical", options).tables() / 2.0**32
 
 
 def relabel(symbols: Array, names: Any) -> Array:
@@ -167,7 +167,8 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def _law(process: str, options: dict[str, Any]) -> _core.SequenceLaw:
+def law_of(process: str, options: dict[str, Any]) -> _core.SequenceLaw:
+    """The native process of that name, its options checked."""
     if not isinstance(process, str) or process not in _WHAT:
         raise ValueError(f"process: got {process!r}, allowed: {', '.join(_WHAT)}")
     return _core.SequenceLaw({"process": process, **options})

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mesasim.agents.encoding import FieldShape
 from mesasim.mazes.machine import integer
-from mesasim.sequences.generation import Array, _law, generate
+from mesasim.sequences.generation import Array, generate, law_of
 from mesasim.train.prediction import Examples
 
 
@@ -28,7 +28,7 @@ class SequenceSource:
     def __init__(self, process: str, length: int, num_threads: int | None = 1, **options: Any) -> None:
         self.process, self.options, self.num_threads = process, options, num_threads
         self.length = integer("length", length, 1, 2**20)
-        self.outputs: int = _law(process, options).num_symbols
+        self.outputs: int = law_of(process, options).num_symbols
         self.fields: Sequence[FieldShape] = [FieldShape("symbol", (1,), -1, self.outputs - 1, self.outputs)]
 
     def describe(self) -> dict[str, Any]:
