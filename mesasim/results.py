@@ -66,7 +66,8 @@ def below_optimum(rows: list[dict[str, Any]], evaluations: list[Evaluation]) -> 
 
 
 def write_table(run: Path, evaluations: list[Evaluation]) -> None:
-    """evaluation.parquet: agent, nature, task, return, length, expected_regret where the world knows it, rewards."""
+    """evaluation.parquet: agent, nature, task, return, length, expected_regret where the world knows it (null for an agent
+    evaluated where it does not), rewards."""
     tables = []
     for e in evaluations:
         columns = {
@@ -84,7 +85,7 @@ def write_table(run: Path, evaluations: list[Evaluation]) -> None:
         tables.append(pa.table(columns))
     write_whole(
         run / TABLE,
-        lambda path: pq.write_table(pa.concat_tables(tables).unify_dictionaries(), path, compression="zstd"),
+        lambda path: pq.write_table(pa.concat_tables(tables, promote_options="default").unify_dictionaries(), path, compression="zstd"),
     )
 
 
