@@ -85,7 +85,9 @@ def write_table(run: Path, evaluations: list[Evaluation]) -> None:
         tables.append(pa.table(columns))
     write_whole(
         run / TABLE,
-        lambda path: pq.write_table(pa.concat_tables(tables, promote_options="default").unify_dictionaries(), path, compression="zstd"),
+        lambda path: pq.write_table(
+            pa.concat_tables(tables, promote_options="default").unify_dictionaries(), path, compression="zstd"
+        ),
     )
 
 

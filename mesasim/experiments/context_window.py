@@ -1,0 +1,394 @@
+"""How far back must an agent see to learn within an episode, and does it matter where it keeps what it has seen? Transformers,
+windowed and recurrent networks that see exactly the last c steps learn to predict a coin of unknown bias and to play a bandit,
+are frozen, and are held against the best that can be done with that window; networks that see the whole history stand beside.
+
+Coin: reward is the logarithm of the chance given to what came (nats, minus the loss). Ceiling: the Bayes filter; floor: chance,
+ln 2 a symbol. Planted controls: the exact predictor of each window, and the filter. Expected: with a window of c symbols the
+loss is the exact one (.6365 for c = 1, falling to .5 with c) and flat once the window is full: to see one symbol helps, but
+nothing is learned after it. Over the whole history a GRU and a transformer of equal budget do the same. Bandit: ceiling: the
+Bayes-optimal value; floor: chance; planted controls: the Bayes-optimal agent, win-stay-lose-shift, random. Expected: with c = 1
+no more than the best policy that remembers one outcome. Source: thread on mesa-optimization (a context window of one token
+cannot meta-learn; recurrent state or full history make no difference); Ortega et al. 2019.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+
+from mesasim import baselines
+from mesasim.agents import NetworkConfig
+from mesasim.agents.base import Agent
+from mesasim.evaluate import Evaluation
+from mesasim.exact.last_outcome import enumerate_policies
+from mesasim.exact.sequences import coin_loss, window_loss
+from mesasim.experiments import question
+from mesasim.experiments.bandit_learning import recipe
+from mesasim.experiments.comparing import Comparison, Learner, evaluate_all, train_learners
+from mesasim.integrity import weights_hash
+from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
+from mesasim.progress import bars, supervised_bar
+from mesasim.results import summarize
+from mesasim.runs import finish_run, start_run
+from mesasim.sequences import SequenceSource, as_examples, generate
+from mesasim.train import prediction
+from mesasim.train.prediction import Examples, Prediction, Source
+from mesasim.train.sources import Blind, Pieces
+from mesasim.train.supervised import SupervisedConfig, train
+
+NAME = "context-window"
+CONTEXTS = (0, 1, 2, 4, 8, 16, 32, 64)
+KINDS = {"transformer": "transformer", "window": "windowed", "gru": "recurrent, truncated"}
+BANDIT_CONTEXTS = (1, 4)  # outcomes; besides them the whole episode
+ARMS, PULLS = 2, 20
+BANDIT_CONTROLS = ("bayes_optimal", "win_stay_lose_shift", "random")
+
+
+@dataclass
+class Config:
+    """Flags of the experiment."""
+
+    length: int = 128
+    """Symbols of a sequence, a multiple of 64."""
+    tasks: int = 1000
+    """Unseen sequences that predictors are evaluated on."""
+    iterations: int = 400
+    """Batches that every predictor learns from."""
+    batch: int = 32
+    """Sequences a batch."""
+    hidden: int = 32
+    """Units of every hidden layer; numbers a step of a transformer."""
+    layers: int = 1
+    """Blocks of a transformer."""
+    learning_rate: float = 5e-3
+    """AdamW's, at its highest."""
+    bandit_iterations: int = 60
+    """PPO iterations of every agent on the bandit; 0: leave the bandit out."""
+    bandit_tasks: int = 20000
+    """Unseen bandits that agents are evaluated on."""
+    seed: int = 1
+    """Seed of weights, training and evaluation."""
+    quick: bool = False
+    """A small form that only shows that everything runs: 2 batches, 1 PPO iteration, 50 tasks."""
+    num_threads: int | None = None
+    """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.length % max(CONTEXTS) or self.length <= max(CONTEXTS):
+            raise ValueError(f"length: got {self.length}, allowed: 128, 192, 256 …")
+        for name, low in (("tasks", 2), ("iterations", 1), ("batch", 1), ("bandit_iterations", 0), ("bandit_tasks", 2)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
+        if self.quick:
+            self.iterations, self.bandit_iterations, self.tasks, self.bandit_tasks, self.batch = 2, 1, 50, 100, 2
+            self.hidden = 8
+
+
+@dataclass
+class Predictor:
+    """One to be trained."""
+
+    context: int | None  # symbols it sees; None: all
+    kind: str
+    nature: str
+    network: NetworkConfig
+    source: Source
+
+
+def predictors(config: Config) -> dict[str, Predictor]:
+    """Name → what to train."""
+    whole = SequenceSource("coin", config.length, config.num_threads)
+    base = NetworkConfig(hidden=config.hidden, layers=config.layers, heads=2)
+    chosen = {"c=0": Predictor(0, "stateless", "stateless", NetworkConfig("mlp", hidden=8, layers=1), Blind(whole))}
+    for context in CONTEXTS[1:]:
+        for kind, nature in KINDS.items():
+            if kind == "window":  # sees no further by construction, and is trained on whole sequences
+                network = replace(base, kind=kind, window=context, layers=2)
+                chosen[f"{kind} c={context}"] = Predictor(context, kind, nature, network, whole)
+            else:
+                network = replace(base, kind=kind, window=context, strict=True)
+                chosen[f"{kind} c={context}"] = Predictor(context, kind, nature, network, Pieces(whole, context))
+    looking_back = replace(base, kind="transformer", window=config.length)
+    chosen["transformer, whole history"] = Predictor(None, "transformer", "transformer", looking_back, whole)
+    chosen["gru, whole history"] = Predictor(None, "gru", "recurrent", replace(base, kind="gru"), whole)
+    return chosen
+
+
+# The coin
+
+
+def train_predictor(
+    config: Config, name: str, one: Predictor, out: Path, progress: Progress, resume: bool
+) -> tuple[Agent, float]:
+    """The network at its last weights, and the CPU seconds this took."""
+    iterations = max(3, config.iterations // 4) if one.context == 0 else config.iterations
+    how = SupervisedConfig(
+        iterations=iterations, batch=config.batch, learning_rate=config.learning_rate, warm_up=min(50, iterations // 5),
+        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads,
+    )  # fmt: skip
+    started = time.process_time()
+    folder = out / name.replace("=", "").replace(",", "").replace(" ", "-")
+    agent = train(
+        how,
+        Prediction(one.network, one.source),
+        folder,
+        resume=resume,
+        report=supervised_bar(progress, name, iterations),
+    )
+    assert isinstance(agent, Agent)
+    return agent, time.process_time() - started
+
+
+def predict(config: Config, name: str, one: Predictor, agent: Agent, examples: Examples) -> Evaluation:
+    """The trained predictor, frozen, on unseen sequences."""
+    before, started = weights_hash(agent), time.process_time()
+    rewards = -prediction.evaluate(agent, Blind.shown(examples) if one.context == 0 else examples).numpy()
+    after = weights_hash(agent)
+    lengths = np.full(len(rewards), config.length)
+    return Evaluation(name, one.nature, rewards, lengths, {}, before, after, time.process_time() - started)
+
+
+def window_predictor(symbols: np.ndarray, context: int) -> np.ndarray:
+    """Log-chance [tasks, T] that the exact predictor with a window of `context` symbols gave to each symbol that came: after k
+    ones among the last n symbols, chance (k + 1) / (n + 2) of a one (Laplace's rule; the prior is uniform)."""
+    ones = np.concatenate([np.zeros((len(symbols), 1), np.int64), symbols.cumsum(axis=1, dtype=np.int64)], axis=1)
+    now = np.arange(symbols.shape[1])
+    begin = np.maximum(0, now - context)
+    chance = (ones[:, now] - ones[:, begin] + 1) / (now - begin + 2)
+    return np.log(np.where(symbols == 1, chance, 1 - chance))
+
+
+def exact_evaluation(name: str, nature: str, rewards: np.ndarray) -> Evaluation:
+    lengths = np.full(len(rewards), rewards.shape[1])
+    return Evaluation(name, nature, rewards.astype(np.float32), lengths, {}, "", "", 0.0)
+
+
+def full_window(evaluation: Evaluation, context: int) -> np.ndarray:
+    """Loss a symbol of each task, over the steps at which the window is full."""
+    return -evaluation.rewards[:, context:].mean(axis=1, dtype=np.float64)
+
+
+def coin(config: Config, out: Path, progress: Progress, resume: bool) -> tuple[dict[str, Evaluation], dict[str, float]]:
+    """Every predictor on the same sequences: trained and exact; and the CPU seconds of training."""
+    unseen = generate(
+        "coin", config.tasks, config.length, seed=1000 + config.seed, output="numpy", give=("filter_log",)
+    )
+    symbols = np.asarray(unseen.symbols)
+    examples, found, seconds = as_examples(unseen.symbols), {}, {}
+    for name, one in predictors(config).items():
+        agent, seconds[name] = train_predictor(config, name, one, out, progress, resume)
+        found[name] = predict(config, name, one, agent, examples)
+    for context in CONTEXTS:
+        nature = "exact, chance" if context == 0 else "exact, window"
+        found[f"exact c={context}"] = exact_evaluation(f"exact c={context}", nature, window_predictor(symbols, context))
+    found["filter"] = exact_evaluation("filter", "exact, learner", np.asarray(unseen.filter_log))
+    return found, seconds
+
+
+@dataclass
+class Reading:
+    """What a predictor with a full window loses."""
+
+    context: int
+    loss: Estimate  # nats a symbol
+    behind: Estimate  # the exact window predictor, on the same symbols
+    slope: Estimate  # of reward on step, while the window is full
+
+    @property
+    def flat(self) -> bool:
+        return not beyond_doubt(Estimate(abs(self.slope.mean), self.slope.se))
+
+
+def read(evaluation: Evaluation, exact: Evaluation, context: int) -> Reading:
+    loss = full_window(evaluation, context)
+    behind = estimate(loss - full_window(exact, context))
+    return Reading(context, estimate(loss), behind, frozen_weights_slope(evaluation.rewards[:, context:]))
+
+
+def readings(found: dict[str, Evaluation]) -> dict[str, Reading]:
+    """Of every predictor whose window is limited."""
+    result = {}
+    for name, evaluation in found.items():
+        if "c=" in name:
+            context = int(name.rpartition("c=")[2])
+            result[name] = read(evaluation, found[f"exact c={context}"], context)
+    return result
+
+
+# The bandit
+
+
+def bandit_learners(config: Config) -> dict[str, Learner]:
+    options = {"arms": ARMS, "pulls": PULLS}
+    slots = 32 if config.quick else 512
+    ppo = recipe(options, iterations=config.bandit_iterations, num_envs=slots, num_threads=config.num_threads)
+    base = NetworkConfig(hidden=config.hidden, layers=1, heads=2)
+    chosen = {}
+
+    def add(name: str, nature: str, network: NetworkConfig) -> None:
+        chosen[name] = Learner(nature, replace(ppo, network=network))
+
+    for context in BANDIT_CONTEXTS:
+        for kind, nature in KINDS.items():
+            # One block sees no further than its window, and an episode's start is told by what is observed.
+            strict, layers = kind == "gru", 2 if kind == "window" else 1
+            network = replace(base, kind=kind, window=context, strict=strict, layers=layers)
+            add(f"bandit, {kind} c={context}", nature, network)
+    add("bandit, transformer, whole history", "transformer", replace(base, kind="transformer", window=PULLS))
+    add("bandit, gru, whole history", "recurrent", replace(base, kind="gru"))
+    return chosen
+
+
+def bandit(config: Config, out: Path, progress: Progress, resume: bool) -> Comparison:
+    chosen = bandit_learners(config)
+    setting = baselines.Setting(
+        "Bandit-v0", {"arms": ARMS, "pulls": PULLS}, config.bandit_tasks, 1000 + config.seed, config.num_threads
+    )
+    trained = train_learners(chosen, [config.seed], out, progress, resume=resume)
+    natures = {name: learner.nature for name, learner in chosen.items()}
+    return evaluate_all(setting, natures, trained, progress, references=BANDIT_CONTROLS)
+
+
+def run(
+    config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Trains, freezes, evaluates and writes the report; returns the summary."""
+    begun = time.process_time()
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    with bars(quiet) as progress:
+        found, seconds = coin(config, out, progress, resume)
+        comparison = bandit(config, out, progress, resume) if config.bandit_iterations else None
+    floor, ceiling = -config.length * np.log(2), float(found["filter"].returns.mean())
+    rows = [summarize(e, floor, ceiling, trained=name in seconds) for name, e in found.items()]
+    for row, evaluation in zip(rows, found.values(), strict=True):
+        row["agent"] = evaluation.agent = "coin, " + row["agent"]
+    read_off = readings(found)
+    said = [*coin_verdicts(read_off), whole_history_verdict(found, seconds)]
+    evaluations, tables = list(found.values()), [loss_table(config, read_off, found)]
+    if comparison:
+        rows, evaluations = rows + comparison.rows, evaluations + comparison.evaluations
+        said.append(bandit_verdict(comparison))
+        tables.append(bandit_table(comparison))
+    summary = {
+        "question": question(sys.modules[__name__]),
+        "verdicts": said,
+        "reading": "coin: reward is the log-chance given to what came, nats, summed over the sequence; ceiling: the Bayes filter "
+        f"on the same sequences; floor: ln 2 a symbol. All took {time.process_time() - begun:.0f} CPU seconds.",
+        "world": "sequences, Bandit-v0", "options": {"length": config.length}, "seed": config.seed, "agents": rows,
+        "tables": tables, "curves": [curve(found)],
+        "readings": {name: asdict(reading) | {"flat": reading.flat} for name, reading in read_off.items()},
+    }  # fmt: skip
+    return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
+
+
+# What the numbers say
+
+
+def coin_verdicts(read_off: dict[str, Reading]) -> list[str]:
+    said = []
+    for kind in KINDS:
+        own = {name: reading for name, reading in read_off.items() if name.startswith(kind)}
+        worst = max(own, key=lambda name: own[name].behind.mean)
+        one = own[f"{kind} c=1"]
+        said.append(
+            f"Coin, {kind}: at most {own[worst].behind} nats a symbol behind the best predictor with its window (at c = "
+            f"{own[worst].context}). With c = 1 it loses {one.loss.mean:.4f} ± {one.loss.se:.4f} (best {window_loss('coin', 1):.4f}, "
+            f"chance {np.log(2):.4f}), and its reward {'stays flat' if one.flat else 'changes'} after the first symbol: "
+            f"{one.slope.mean:+.6f} ± {one.slope.se:.6f} a step."
+        )
+    return said
+
+
+def whole_history_verdict(found: dict[str, Evaluation], seconds: dict[str, float]) -> str:
+    names = ("gru, whole history", "transformer, whole history")
+    behind = {n: estimate((found["filter"].rewards - found[n].rewards).mean(axis=1, dtype=np.float64)) for n in names}
+    difference = estimate((found[names[0]].rewards - found[names[1]].rewards).mean(axis=1, dtype=np.float64))
+    each = ", ".join(f"{n} {behind[n]} ({seconds[n]:.0f} CPU seconds)" for n in names)
+    return (
+        f"Coin, whole history, nats a symbol behind the Bayes filter after as many symbols: {each}; the GRU's reward is "
+        f"{difference.mean:+.4f} ± {difference.se:.4f} of the transformer's."
+    )
+
+
+def bandit_verdict(comparison: Comparison) -> str:
+    best = enumerate_policies(PULLS).value
+    rows = {row["agent"]: row for row in comparison.rows}
+    ones = [f"{name.split(', ')[1]} {rows[name]['reward_mean']:.3f}" for name in rows if name.endswith("c=1")]
+    whole = [
+        f"{name.split(', ')[1]} {rows[name]['reward_mean']:.3f}" for name in rows if name.endswith("whole history")
+    ]
+    return (
+        f"Bandit of {ARMS} arms, {PULLS} pulls: the best policy that remembers one outcome earns {best:.3f}; with c = 1 "
+        f"{', '.join(ones)}; with the whole history {', '.join(whole)}; Bayes-optimal {comparison.scale.ceiling:.3f}."
+    )
+
+
+def loss_table(config: Config, read_off: dict[str, Reading], found: dict[str, Evaluation]) -> dict[str, Any]:
+    rows = []
+    for context in CONTEXTS:
+        exact = read_off[f"exact c={context}"]
+        each = [read_off["c=0"]] * len(KINDS) if context == 0 else [read_off[f"{kind} c={context}"] for kind in KINDS]
+        shown = [f"{r.loss.mean:.4f} ({r.behind.mean:+.4f} ± {r.behind.se:.4f})" for r in each]
+        formula = window_loss("coin", context)
+        rows.append([str(context), f"{formula:.5f}", f"{exact.loss.mean:.4f} ± {exact.loss.se:.4f}", *shown])
+    late = slice(max(CONTEXTS), None)
+    filter_loss = -found["filter"].rewards[:, late].mean(axis=1, dtype=np.float64)
+    shown = []
+    for name in ("transformer, whole history", None, "gru, whole history"):
+        if name is None:
+            shown.append("-")
+            continue
+        loss = -found[name].rewards[:, late].mean(axis=1, dtype=np.float64)
+        behind = estimate(loss - filter_loss)
+        shown.append(f"{loss.mean():.4f} ({behind.mean:+.4f} ± {behind.se:.4f})")
+    own = estimate(filter_loss)
+    rows.append([f"all, from {max(CONTEXTS)} on", f"→ {coin_loss():.5f}", f"{own.mean:.4f} ± {own.se:.4f}", *shown])
+    return {
+        "title": "Coin: loss with a full window of c symbols, nats a symbol",
+        "head": ["c", "exact", "exact, on these sequences", *KINDS],
+        "rows": rows,
+        "note": f"{config.tasks:,} sequences of {config.length}; in brackets behind the exact predictor on the same symbols ± "
+        "standard error over sequences. With c = 0 there is one network, for which all kinds are the same.",
+    }
+
+
+def bandit_table(comparison: Comparison) -> dict[str, Any]:
+    rows = [
+        [row["agent"], f"{row['reward_mean']:.3f} ± {row['reward_se']:.3f}", f"{row['fraction']:.3f}",
+         f"{row['slope']:+.5f} ± {row['slope_se']:.5f}", f"{row['training_cpu_seconds']:.0f}" if row["trained"] else "-"]
+        for row in comparison.rows
+    ]  # fmt: skip
+    note = f"{comparison.scale.how}. Slope: reward gained a pull within the episode."
+    return {
+        "title": f"Bandit of {ARMS} arms, {PULLS} pulls", "head": ["agent", "reward", "fraction", "slope", "training CPU s"],
+        "rows": rows, "note": note,
+    }  # fmt: skip
+
+
+def curve(found: dict[str, Evaluation]) -> dict[str, Any]:
+    series = []
+    for name in (
+        "transformer c=1",
+        "transformer c=8",
+        "transformer, whole history",
+        "gru, whole history",
+        "exact c=1",
+        "filter",
+    ):
+        losses = -found[name].rewards
+        eights = losses[:, : losses.shape[1] // 8 * 8].reshape(len(losses), -1, 8).mean(axis=2, dtype=np.float64)
+        se = eights.std(axis=0, ddof=1) / np.sqrt(len(eights))
+        steps = (8 * np.arange(eights.shape[1]) + 4).tolist()
+        series.append({"name": name, "x": steps, "y": eights.mean(axis=0).tolist(), "se": se.tolist()})
+    return {
+        "title": "Coin: loss within the sequence, eight symbols a point",
+        "x": "symbol",
+        "y": "nats",
+        "series": series,
+    }
