@@ -214,8 +214,9 @@ class Trainer(loop.Trainer):
                 self.optimizer.zero_grad()
                 forward_done = time.perf_counter()
                 loss.backward()
-                for part_of in (self.agent, self.critic):
-                    torch.nn.utils.clip_grad_norm_(part_of.parameters(), config.max_gradient_norm)
+                for weights in (list(self.agent.parameters()), list(self.critic.parameters())):
+                    if weights:  # a critic may have none
+                        torch.nn.utils.clip_grad_norm_(weights, config.max_gradient_norm)
                 self.optimizer.step()
                 self.forward_seconds += forward_done - began
                 self.backward_seconds += time.perf_counter() - forward_done
