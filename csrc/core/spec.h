@@ -118,7 +118,7 @@ struct DescribeOptions {
   }
   void integers(const char* name, ShortList<int32_t>& slot, int64_t low, int64_t high, const char* help) {
     OptionList list;
-    for (int i = 0; i < slot.count; ++i) list.push_back(int64_t{slot.value[i]});
+    for (int i = 0; i < slot.count; ++i) list.emplace_back(int64_t{slot.value[i]});
     found.push_back({name, "ints", list, double(low), double(high), {}, help});
   }
   void reals(const char* name, ShortList<double>& slot, double low, double high, const char* help) {

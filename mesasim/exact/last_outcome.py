@@ -61,13 +61,14 @@ def enumerate_policies(pulls: int) -> Best:
     return best
 
 
-def best_with_clock(arms: int, pulls: int, *, starts: int = 8, seed: int = 0) -> Best:
+def best_with_clock(arms: int, pulls: int, *, searches: int = 64, seed: int = 0) -> Best:
     """The best policy found that sees the last (action, reward) and the number of pulls made.
 
     Policy iteration on the policy's own statistics: going back from the last pull, each pull's moves are made the best
-    against the joint weight of (last action, reward, arm means) that the moves before it lead to and the moves after it
-    that were just improved. No sweep lowers the value; it ends at a policy that no change at one pull improves, the best
-    of `starts` such ends, the first begun at win-stay lose-shift. The optimum is at least this.
+    against the joint weight of (last action, reward, arm means) that the moves before it lead to, and the moves after it
+    that were just improved. No sweep lowers the value, and it ends at a policy that no change at one pull improves. There
+    are many such ends (win-stay lose-shift is one), so the search goes on from the best with a tenth of its moves drawn
+    anew, `searches` times in all. The value is that policy's, exact up to rounding; the optimum is at least this.
 
     Raises:
         ValueError: where quadrature over `arms` arms takes over MAX_POINTS points; win-stay lose-shift's value
@@ -76,13 +77,12 @@ def best_with_clock(arms: int, pulls: int, *, starts: int = 8, seed: int = 0) ->
     arms, pulls = _integer("arms", arms, 2), _integer("pulls", pulls, 1)
     means, weight = _quadrature(arms, pulls)
     rng = np.random.default_rng(seed)
-    cycle = (np.arange(arms) + 1) % arms
-    best = Best(-np.inf, np.zeros((pulls, arms, 2), np.int64))
-    for start in range(_integer("starts", starts, 1)):
-        policy = np.empty((pulls, arms, 2), np.int64)
-        policy[:, :, 1], policy[:, :, 0] = np.arange(arms), cycle
-        if start:
-            policy = rng.integers(arms, size=policy.shape)
+    policy = np.empty((pulls, arms, 2), np.int64)
+    policy[:, :, 1], policy[:, :, 0] = np.arange(arms), (np.arange(arms) + 1) % arms
+    best = Best(-np.inf, policy)
+    for search in range(_integer("searches", searches, 1)):
+        redrawn = rng.random(policy.shape) < (0.1 if search else 0.0)
+        policy = np.where(redrawn, rng.integers(arms, size=policy.shape), best.policy)
         value = -np.inf
         while True:
             earned, joint = _forward(policy, means, weight)
