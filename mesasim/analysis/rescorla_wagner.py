@@ -35,8 +35,8 @@ STARTS = {
     "epsilon": (0.02, 0.2),
 }
 FIRST_STEP = {"alpha": 0.1, "beta": 0.5, "epsilon": 0.05}
+NUMBERS_AT_ONCE = 1_000_000  # a few megabytes: more is slower
 HALVINGS = 9  # of the first steps: alpha is good to 2e-4
-SHARED_ALPHAS = np.linspace(0.02, 1.0, 50)
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,31 @@ def log_likelihood(
 ) -> Array:
     """Of each episode: [..., episodes], for parameters that broadcast to that; choices and rewards are [episodes, T]."""
     choices, rewards, _ = _checked(choices, rewards, np.zeros(len(np.asarray(choices)), np.int64), arms)
-    return _log_likelihood(choices, rewards, arms, *(np.asarray(x, float) for x in (alpha, beta, epsilon)), initial)
+    lead = _lead(choices, rewards, arms, np.asarray(alpha, float), initial)
+    return _likelihood(lead, arms, np.asarray(beta, float), np.asarray(epsilon, float))
 
 
-def _log_likelihood(
-    choices: NDArray[np.int64], rewards: Array, arms: int, alpha: Array, beta: Array, epsilon: Array, initial: float
-) -> Array:
+def _lead(choices: NDArray[np.int64], rewards: Array, arms: int, alpha: Array, initial: float) -> Array:
+    """By how much the value of each other arm is above that of the arm chosen, [..., episodes, T, arms - 1]."""
     episodes, steps = choices.shape
-    shape = np.broadcast_shapes(alpha.shape, beta.shape, epsilon.shape, (episodes,))
+    shape = np.broadcast_shapes(alpha.shape, (episodes,))
+    rate = np.broadcast_to(alpha, shape)[..., None]
+    values = np.empty((*shape, steps, arms))
     value = np.full((*shape, arms), float(initial))
-    total = np.zeros(shape)
+    chosen = np.arange(arms) == choices[:, :, None]  # [episodes, T, arms]
     for t in range(steps):
-        chosen = np.arange(arms) == choices[:, t, None]  # [episodes, arms]
-        of_chosen = (value * chosen).sum(-1)
-        likely = 1 / np.exp(np.minimum(beta[..., None] * (value - of_chosen[..., None]), 700)).sum(-1)
-        total += np.log((1 - epsilon) * likely + epsilon / arms)
-        value = value + np.where(chosen, (alpha * (rewards[:, t] - of_chosen))[..., None], 0.0)
-    return total
+        values[..., t, :] = value
+        value = value + chosen[:, t] * rate * (rewards[:, t, None] - value)
+    others = (choices[:, :, None] + np.arange(arms)) % arms  # the chosen one first
+    values = np.take_along_axis(values, np.broadcast_to(others, values.shape), axis=-1)
+    return values[..., 1:] - values[..., :1]
+
+
+def _likelihood(lead: Array, arms: int, beta: Array, epsilon: Array) -> Array:
+    """Log-likelihood of each episode [..., episodes] from `_lead`."""
+    against = np.exp(np.minimum(beta[..., None, None] * lead, 700)).sum(axis=-1)
+    likely = (1 - epsilon)[..., None] / (1 + against) + epsilon[..., None] / arms
+    return np.log(likely).sum(axis=-1)
 
 
 def fit(
@@ -114,14 +122,14 @@ def fit(
         raise ValueError(f"model: got {model!r}, allowed: {', '.join(map(repr, MODELS))}")
     if alpha is not None and ("a" in model or not 0 <= alpha <= 1):
         raise ValueError(f"alpha: got {alpha!r} with model {model!r}, allowed: 0 to 1 with b or be, else None")
-    data = _Data(*_checked(choices, rewards, blocks, arms), arms, initial)
+    free, data = MODELS[model], _Data(*_checked(choices, rewards, blocks, arms), arms, initial)
     if "a" in model:
-        return data.result(model, *data.search(MODELS[model], {}), parameters=len(MODELS[model]) * data.count)
-    shared = alpha
-    if shared is None:
-        shared = _lowest(lambda a: -data.search(MODELS[model], {"alpha": a}, halvings=4)[1].sum())
-    found = data.search(MODELS[model], {"alpha": shared})
-    return data.result(model, *found, parameters=len(MODELS[model]) * data.count + (alpha is None))
+        point, best = data.search(free)
+        return data.result(model, point, best, parameters=len(free) * data.count)
+    shared = data.shared_alpha(free) if alpha is None else alpha
+    point, best = data.search(free, np.array([[shared]]))
+    first = {name: value[0] for name, value in point.items()}
+    return data.result(model, first, best[0], parameters=len(free) * data.count + (alpha is None))
 
 
 def compare(choices: ArrayLike, rewards: ArrayLike, blocks: ArrayLike, **settings: Any) -> dict[str, Fit]:
@@ -140,69 +148,76 @@ class _Data:
 
     def __post_init__(self) -> None:
         self.count = int(self.blocks.max()) + 1
+        self.members = (self.blocks[:, None] == np.arange(self.count)).astype(float)  # [episodes, B]
 
-    def by_block(self, point: dict[str, Array]) -> Array:
-        """Log-likelihood [..., B] of parameters [..., B]."""
-        each = {name: value[..., self.blocks] for name, value in point.items()}
-        found = _log_likelihood(
-            self.choices, self.rewards, self.arms, each["alpha"], np.exp(each["beta"]), each["epsilon"], self.initial
-        )
-        total = np.zeros((*found.shape[:-1], self.count))
-        np.add.at(total, (..., self.blocks), found)
-        return total
+    def lead(self, alpha: Array) -> Array:
+        return _lead(self.choices, self.rewards, self.arms, alpha[..., self.blocks], self.initial)
+
+    def by_block(self, point: dict[str, Array], lead: Array | None = None) -> Array:
+        """Log-likelihood [..., B] of parameters [..., B]; `lead` where that is known."""
+        lead = self.lead(point["alpha"]) if lead is None else lead
+        beta, epsilon = np.exp(point["beta"])[..., self.blocks], point["epsilon"][..., self.blocks]
+        return _likelihood(lead, self.arms, beta, epsilon) @ self.members
 
     def search(
-        self, free: tuple[str, ...], fixed: dict[str, float], halvings: int = HALVINGS
+        self, free: tuple[str, ...], alpha: Array | None = None, halvings: int = HALVINGS
     ) -> tuple[dict[str, Array], Array]:
         """Pattern search, every block at its own pace: from the best of a grid, to the best neighbour one step away, or
-        where there is none better, half the step."""
-        grid = np.array(list(product(*[STARTS[name] for name in free]))).T  # [free, starts]
-        point = self._point(free, fixed, np.repeat(grid[:, :, None], self.count, axis=2))
-        value = self.by_block(point)
-        first = value.argmax(axis=0)
-        here, best = grid[:, first], value[first, np.arange(self.count)]  # [free, B], [B]
-        moves = np.array(list(product((-1.0, 0.0, 1.0), repeat=len(free)))).T  # [free, moves]
-        step, halved = np.array([FIRST_STEP[name] for name in free])[:, None], np.zeros(self.count, int)
-        low, high = (np.array([side[name] for name in free])[:, None, None] for side in (LOW, HIGH))
-        while (halved < halvings).any():
-            tried = np.clip(here[:, None] + moves[:, :, None] * (step * 0.5**halved)[:, None], low, high)
-            value = self.by_block(self._point(free, fixed, tried))
-            move = value.argmax(axis=0)
-            reached = value[move, np.arange(self.count)]
-            better = reached > best + 1e-9
-            here = np.where(better, tried[:, move, np.arange(self.count)], here)
-            best = np.where(better, reached, best)
-            halved += ~better
-        return self._point(free, fixed, here), best
+        where there is none better, half the step. With learning rates `alpha` [A, 1] given, for each of them: parameters
+        and log-likelihoods are then [A, B], else [B]."""
+        shape = (self.count,) if alpha is None else (len(alpha), self.count)
+        given = {} if alpha is None else {"alpha": np.broadcast_to(alpha, shape)}
+        lead = None if alpha is None else self.lead(given["alpha"])
+        numbers = self.choices.size * self.arms * (1 if alpha is None else len(alpha))  # that one point takes
+        at_once = max(1, NUMBERS_AT_ONCE // numbers)
 
-    def _point(self, free: tuple[str, ...], fixed: dict[str, float], values: Array) -> dict[str, Array]:
-        given = {"alpha": 0.0, "epsilon": 0.0} | fixed
-        point = {name: np.full(values.shape[1:], value) for name, value in given.items()}
-        return point | {name: values[i] for i, name in enumerate(free)}
+        def of(values: Array) -> dict[str, Array]:  # [free, ...] → by name
+            point = {name: np.broadcast_to(value, values.shape[1:]) for name, value in given.items()}
+            point = {"epsilon": np.zeros(values.shape[1:])} | point
+            return point | {name: values[i] for i, name in enumerate(free)}
+
+        def best_of(tried: Array) -> tuple[Array, Array]:
+            """Of points [free, points, *shape] the likeliest, [free, *shape], and how likely it is."""
+            parts = range(0, tried.shape[1], at_once)
+            value = np.concatenate([self.by_block(of(tried[:, i : i + at_once]), lead) for i in parts])
+            first = value.argmax(axis=0)[None]
+            return np.take_along_axis(tried, first[None], 1)[:, 0], np.take_along_axis(value, first, 0)[0]
+
+        def column(values: Any) -> Array:  # [free, …] in front of a point's own axes
+            array = np.array(list(values), dtype=float)
+            return array.reshape(array.shape + (1,) * len(shape))
+
+        starts = column(product(*[STARTS[name] for name in free])).swapaxes(0, 1)
+        here, best = best_of(np.broadcast_to(starts, (*starts.shape[:2], *shape)))
+        moves = column(product((-1.0, 0.0, 1.0), repeat=len(free))).swapaxes(0, 1)
+        step, low, high = (column(side[name] for name in free) for side in (FIRST_STEP, LOW, HIGH))
+        halved = np.zeros(shape, int)
+        while (halved < halvings).any():
+            size = (step * 0.5**halved)[:, None]
+            tried, reached = best_of(np.clip(here[:, None] + moves * size, low[:, None], high[:, None]))
+            better = reached > best + 1e-9
+            here, best = np.where(better, tried, here), np.where(better, reached, best)
+            halved += ~better
+        return of(here), best
+
+    def shared_alpha(self, free: tuple[str, ...]) -> float:
+        """The likeliest learning rate of all blocks: the best of a grid, of a finer one around it, and then the top of the
+        parabola through its neighbours."""
+        low, high, best, top = 0.0, 1.0, 0.0, 0.0
+        for points in (11, 9):
+            tried = np.linspace(low, high, points)
+            total = self.search(free, tried[:, None], halvings=5)[1].sum(axis=1)
+            i, gap = int(total.argmax()), tried[1] - tried[0]
+            best, top = float(tried[i]), 0.0
+            if 0 < i < points - 1:
+                bend = total[i - 1] - 2 * total[i] + total[i + 1]
+                top = 0.5 * (total[i - 1] - total[i + 1]) / bend if bend < 0 else 0.0
+            low, high = max(0.0, best - gap), min(1.0, best + gap)
+        return float(np.clip(best + top * gap, 0, 1))
 
     def result(self, model: str, point: dict[str, Array], best: Array, parameters: int) -> Fit:
         choices = np.bincount(self.blocks, minlength=self.count) * float(self.choices.shape[1])
         return Fit(model, point["alpha"], np.exp(point["beta"]), point["epsilon"], best, choices, parameters)
-
-
-def _lowest(loss: Any) -> float:
-    """The alpha of lowest loss: the best of a grid, then golden sections around it."""
-    found = [loss(a) for a in SHARED_ALPHAS[::5]]
-    best = float(SHARED_ALPHAS[::5][int(np.argmin(found))])
-    low, high = max(0.0, best - 0.1), min(1.0, best + 0.1)
-    ratio = (5**0.5 - 1) / 2
-    inner = [high - ratio * (high - low), low + ratio * (high - low)]
-    value = [loss(a) for a in inner]
-    while high - low > 1e-3:
-        if value[0] <= value[1]:
-            high, inner[1], value[1] = inner[1], inner[0], value[0]
-            inner[0] = high - ratio * (high - low)
-            value[0] = loss(inner[0])
-        else:
-            low, inner[0], value[0] = inner[0], inner[1], value[1]
-            inner[1] = low + ratio * (high - low)
-            value[1] = loss(inner[1])
-    return (low + high) / 2
 
 
 def _checked(
