@@ -8,13 +8,15 @@ in every trial is Bayes-optimal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+Beliefs = NDArray[np.float64]
 BINS = 2**14  # of the belief, where it takes too many values to follow them all
 
 
@@ -61,7 +63,7 @@ def _majority(seen: int, reward: float) -> float:
     return float(1 - less - tie / 2)
 
 
-def _bets_won(trials, reward, switching, keep) -> float:  # type: ignore[no-untyped-def]
+def _bets_won(trials: int, reward: float, switching: float, keep: Callable[[Beliefs, Beliefs], Any]) -> float:
     belief, weight = np.array([0.5]), np.array([1.0])  # in state 1, before a trial
     won = 0.0
     for _ in range(trials):
@@ -77,16 +79,14 @@ def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
     return np.divide(part, whole, out=np.full_like(part, 0.5), where=whole > 0)
 
 
-def _merge(belief: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _merge(belief: Beliefs, weight: Beliefs) -> tuple[Any, Any]:
     place = np.minimum((belief * BINS).astype(int), BINS - 1)
     total = np.bincount(place, weight, BINS)
     held = total > 0
     return np.clip(np.bincount(place, weight * belief, BINS)[held] / total[held], 0, 1), total[held]
 
 
-def _spread(
-    belief: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _spread(belief: Beliefs, weight: Beliefs) -> tuple[Any, Any]:
     place = np.minimum((belief * BINS).astype(int), BINS - 1)
     upper = belief * BINS - place
     total = np.bincount(place, weight * (1 - upper), BINS + 1) + np.bincount(place + 1, weight * upper, BINS + 1)
