@@ -73,7 +73,7 @@ UNTUNED: tuple[str, ...] = ("random", "greedy_rl2", "psrl_rl2", "greedy", "psrl"
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
-    """Returns are large beside what an action changes: with the usual weight of the value loss nothing is learned."""
+    """The value loss weighs little: returns are large beside what an action changes, and share the network with it."""
 
     def ppo(network: NetworkConfig, iterations: int) -> PPOConfig:
         return PPOConfig(
