@@ -17,18 +17,20 @@ struct OneWay {
 
   struct Config {
     bool oracle = false;  // set by the engine
-    int32_t n = 8, function = kSha256, opponent = kUniform, x = 0, rounds = 1, practice = 0;
+    int32_t n = 8, function = kSha256, key = 0, opponent = kUniform, x = 0, rounds = 1, practice = 0;
     bool draft = true, tool = false, random_bits = false;
-    uint8_t taps[kMostBits][kTaps] = {};  // of the local function: derived from n
+    uint8_t taps[kMostBits][kTaps] = {};  // of the local function: derived from n and key
     MESA_HD int32_t round_steps() const { return n * (draft && !tool ? 3 : 2); }
   };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
     v.integer("n", c.n, 1, kMostBits, "bits of x, y and z");
-    v.choice(
-        "f", c.function, {"sha256", "local"},
-        "sha256: the first n bits of SHA-256 of z as four bytes, the most significant first; local: bit i is a ^ b ^ "
-        "c ^ (d & e) of five bits of z fixed by n and i (Goldreich 2000), which a small network can compute");
+    v.choice("f", c.function, {"sha256", "local"},
+             "sha256: the first n bits of SHA-256 of key and z, four bytes each, the most significant first; local: "
+             "bit i is "
+             "a ^ b ^ c ^ (d & e) of five bits of z fixed by key, n and i (Goldreich 2000), which a small network can "
+             "compute");
+    v.integer("key", c.key, 0, 0x7FFFFFFF, "which f of its kind");
     v.choice(
         "opponent", c.opponent, {"uniform", "adaptive", "fixed"},
         "A's x: uniform every round; adaptive: each bit what B said most often at that place, in the earlier rounds "
@@ -51,7 +53,8 @@ struct OneWay {
     if (c.practice >= c.rounds) refuse("practice", c.practice, "fewer than rounds=" + std::to_string(c.rounds));
     if (c.function != kLocal) return;
     for (int32_t bit = 0; bit < c.n; ++bit) {  // the first kTaps of a shuffle of the places
-      Rng rng({kTapSeed, static_cast<uint32_t>(c.n), static_cast<uint32_t>(bit)}, Purpose::kLayout);
+      Rng rng({kTapSeed ^ static_cast<uint64_t>(c.key) << 32, static_cast<uint32_t>(c.n), static_cast<uint32_t>(bit)},
+              Purpose::kLayout);
       uint8_t place[kMostBits];
       for (int32_t i = 0; i < c.n; ++i) place[i] = static_cast<uint8_t>(i);
       for (int32_t i = 0; i < kTaps; ++i) {
@@ -82,16 +85,17 @@ struct OneWay {
     spec.actions = {"0", "1"};
     spec.max_episode_steps = int64_t{c.round_steps()} * c.rounds;
     const std::string adaptive = "adaptive", local = "local", fixed = "fixed";
-    spec.variants = {{{"n", int64_t{4}}},
-                     {{"n", int64_t{1}}, {"draft", false}, {"rounds", int64_t{7}}, {"opponent", adaptive}},
-                     {{"n", int64_t{3}},
-                      {"rounds", int64_t{5}},
-                      {"practice", int64_t{2}},
-                      {"opponent", adaptive},
-                      {"random_bits", true}},
-                     {{"n", int64_t{24}}, {"opponent", fixed}, {"x", int64_t{0xABCDEF}}, {"f", local}},
-                     {{"n", int64_t{6}}, {"tool", true}, {"rounds", int64_t{2}}, {"opponent", adaptive}},
-                     {{"n", int64_t{5}}, {"f", local}, {"random_bits", true}, {"draft", false}}};
+    spec.variants = {
+        {{"n", int64_t{4}}},
+        {{"n", int64_t{1}}, {"draft", false}, {"rounds", int64_t{7}}, {"opponent", adaptive}},
+        {{"n", int64_t{3}},
+         {"rounds", int64_t{5}},
+         {"practice", int64_t{2}},
+         {"opponent", adaptive},
+         {"random_bits", true}},
+        {{"n", int64_t{24}}, {"key", int64_t{7}}, {"opponent", fixed}, {"x", int64_t{0xABCDEF}}, {"f", local}},
+        {{"n", int64_t{6}}, {"tool", true}, {"rounds", int64_t{2}}, {"opponent", adaptive}},
+        {{"n", int64_t{5}}, {"f", local}, {"random_bits", true}, {"draft", false}}};
   }
 
   struct State {
@@ -109,9 +113,12 @@ struct OneWay {
   // SHA-256 truncated, or Goldreich's local function with the predicate of Mossel, Shpilka and Trevisan 2003.
   MESA_HD_RARE static uint32_t image_of(const Config& c, uint32_t z) {
     if (c.function == kSha256) {
-      const uint8_t message[4] = {static_cast<uint8_t>(z >> 24), static_cast<uint8_t>(z >> 16),
-                                  static_cast<uint8_t>(z >> 8), static_cast<uint8_t>(z)};
-      return sha256(message, 4).word[0] >> (32 - c.n);
+      uint8_t message[8];
+      for (int i = 0; i < 4; ++i) {
+        message[i] = static_cast<uint8_t>(c.key >> (24 - 8 * i));
+        message[4 + i] = static_cast<uint8_t>(z >> (24 - 8 * i));
+      }
+      return sha256(message, 8).word[0] >> (32 - c.n);
     }
     uint32_t image = 0;
     for (int32_t bit = 0; bit < c.n; ++bit) {

@@ -29,9 +29,9 @@ def as_number(bits: Tensor) -> Tensor:
 class Player(ScriptedAgent):
     """Says the bits of the z in mind, of f(z), and of the z in mind. Carry: that z, then whatever `extra` numbers."""
 
-    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, extra: int = 0) -> None:
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0, extra: int = 0) -> None:
         super().__init__(2, 1 + extra, seed)
-        self.n, self.table = n, torch.from_numpy(exact.table(n, f).copy())
+        self.n, self.table = n, torch.from_numpy(exact.table(n, f, key).copy())
 
     def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
         phase, place = obs["phase"][:, 0].long(), obs["place"][:, 0].long()
@@ -82,8 +82,8 @@ class Random(Player):
 class Fixed(Player):
     """Always the same z, a number of n bits."""
 
-    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, z: int = 0) -> None:
-        super().__init__(n, f, seed)
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0, z: int = 0) -> None:
+        super().__init__(n, f, seed, key=key)
         if not 0 <= z < 1 << n:
             raise ValueError(f"z: got {z}, allowed: 0 to {(1 << n) - 1}")
         self.z = z
@@ -98,8 +98,8 @@ class StatelessRandom(Player):
 
     TRIES_AT_ONCE = 256
 
-    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, budget: int) -> None:
-        super().__init__(n, f, seed)
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0, budget: int) -> None:
+        super().__init__(n, f, seed, key=key)
         if budget < 0:
             raise ValueError(f"budget: got {budget}, allowed: 0 or more tries")
         self.budget = budget
@@ -120,8 +120,8 @@ class StatelessRandom(Player):
 class Inverter(Player):
     """Forgets z like StatelessRandom, but finds a z with f(z) = y without fail, each as likely: unbounded computation."""
 
-    def __init__(self, n: int, f: str = "sha256", seed: int = 0) -> None:
-        super().__init__(n, f, seed)
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0) -> None:
+        super().__init__(n, f, seed, key=key)
         self.by_image = self.table.argsort()  # the z's of one y stand together
         self.counts = torch.bincount(self.table, minlength=1 << n)
         self.first = self.counts.cumsum(0) - self.counts
@@ -142,11 +142,15 @@ class Interspersed(Player):
 
 class HistoryReader(Player):
     """Drafts coins and knows of them only what the record says that it did (`previous_action`): its z is what it reads. Its
-    carry is the part of the record that it goes by, and no more."""
+    carry is the part of the record that it goes by, and no more. `tool`: the world's option, under which y is not said."""
+
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0, tool: bool = False) -> None:
+        super().__init__(n, f, seed, key=key)
+        self.after_draft = SAY_Z if tool else SAY_Y
 
     def look(self, obs: Observation, z: Tensor, phase: Tensor, place: Tensor) -> Tensor:
         bit = obs["previous_action"][:, 0].long().clamp(min=0)
-        drafted = torch.where(phase == DRAFT, place, torch.where((phase == SAY_Y) & (place == 0), self.n, 0))
+        drafted = torch.where(phase == DRAFT, place, torch.where((phase == self.after_draft) & (place == 0), self.n, 0))
         shift = (self.n - drafted).clamp(min=0)  # of the bit drafted one step ago
         read = z | bit << shift
         started = (phase == DRAFT) & (place == 0)
@@ -161,8 +165,8 @@ class CounterPlayer(Player):
     """Remembers every z it said and says the complement of what a majority of them makes an adaptive opponent write; coins
     where there is none. Fictitious play can be foreseen like any rule."""
 
-    def __init__(self, n: int, f: str = "sha256", seed: int = 0) -> None:
-        super().__init__(n, f, seed, extra=n + 1)  # ones at each place, rounds so far
+    def __init__(self, n: int, f: str = "sha256", seed: int = 0, *, key: int = 0) -> None:
+        super().__init__(n, f, seed, key=key, extra=n + 1)  # ones at each place, rounds so far
 
     def begin(self, obs: Observation, z: Tensor, extra: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
         place = torch.arange(self.n - 1, -1, -1, device=z.device)
@@ -184,13 +188,15 @@ class OneWayReference:
     needs: tuple[tuple[str, Any], ...] = ()
     most_bits: int = exact.MOST_TABLE_BITS
     share: float | None = None  # budget as a share of 2^n
+    passes: tuple[str, ...] = ()  # options of the world that the player must know
 
     def fits(self, options: dict[str, Any]) -> bool:
         return options["n"] <= self.most_bits and all(options[name] == value for name, value in self.needs)
 
     def make(self, options: dict[str, Any], seed: int = 0) -> Player:
-        more = {} if self.share is None else {"budget": int(self.share * 2 ** options["n"])}
-        return self.build(options["n"], options["f"], seed, **more)
+        more: dict[str, Any] = {} if self.share is None else {"budget": int(self.share * 2 ** options["n"])}
+        more |= {name: options[name] for name in self.passes}
+        return self.build(options["n"], options["f"], seed, key=options["key"], **more)
 
 
 def _budget(share: float, words: str) -> OneWayReference:
@@ -208,7 +214,7 @@ REFERENCES = {
         "stateless", Interspersed, "z is the random bits in sight", (("random_bits", True),)
     ),
     "history_reader": OneWayReference(
-        "history reader", HistoryReader, "z is what its record says it drafted", (("draft", True),)
+        "history reader", HistoryReader, "z is what its record says it drafted", (("draft", True),), passes=("tool",)
     ),
     "inverter": OneWayReference("unbounded", Inverter, "forgets z; always finds one again"),
     "counter": OneWayReference(

@@ -22,6 +22,7 @@ from mesasim import _core
 MOST_BITS = 24
 MOST_TABLE_BITS = 20  # a table of a million entries, about a second for SHA-256
 TAPS = 5
+MOST_KEY = 2**31 - 1
 TAP_SEED = int.from_bytes(b"oneway", "big")
 FUNCTIONS = ("sha256", "local")
 ORDERS = ("independent", "distinct", "counting")
@@ -31,19 +32,23 @@ ORDERS = ("independent", "distinct", "counting")
 
 
 @lru_cache(maxsize=32)
-def table(n: int, f: str = "sha256") -> NDArray[np.int64]:
+def table(n: int, f: str = "sha256", key: int = 0) -> NDArray[np.int64]:
     """f(z) for every z from 0 to 2^n - 1, int64 [2^n], n up to 20; read-only, and kept for the next caller."""
     _integer("n", n, 1, MOST_TABLE_BITS)
-    found = images(n, np.arange(1 << n), f)
+    found = images(n, np.arange(1 << n), f, key)
     found.flags.writeable = False
     return found
 
 
-def images(n: int, z: ArrayLike, f: str = "sha256") -> NDArray[np.int64]:
-    """f(z) of numbers of n bits, int64. "sha256": the first n bits of SHA-256 (FIPS 180-4) of z as four bytes, the most
-    significant first. "local": Goldreich's candidate (2000) with the predicate of Mossel, Shpilka and Trevisan (2003):
-    bit i is a ^ b ^ c ^ (d & e) of the bits of z at `taps(n)[i]`."""
+def images(n: int, z: ArrayLike, f: str = "sha256", key: int = 0) -> NDArray[np.int64]:
+    """f(z) of numbers of n bits, int64.
+
+    "sha256": the first n bits of SHA-256 (FIPS 180-4) of key and z, four bytes each, the most significant first. "local":
+    Goldreich's candidate (2000) with the predicate of Mossel, Shpilka and Trevisan (2003): bit i is a ^ b ^ c ^ (d & e) of
+    the bits of z at `taps(n, key)[i]`.
+    """
     _integer("n", n, 1, MOST_BITS)
+    _integer("key", key, 0, MOST_KEY)
     if f not in FUNCTIONS:
         raise ValueError(f"f: got {f!r}, allowed: {', '.join(map(repr, FUNCTIONS))}")
     numbers = np.asarray(z)
@@ -53,26 +58,27 @@ def images(n: int, z: ArrayLike, f: str = "sha256") -> NDArray[np.int64]:
         raise ValueError(f"z: got {numbers.min()} to {numbers.max()}, allowed: 0 to {(1 << n) - 1}")
     numbers = numbers.astype(np.int64)
     if f == "sha256":
-        digest = (hashlib.sha256(int(one).to_bytes(4, "big")).digest()[:4] for one in numbers.ravel())
+        digest = (hashlib.sha256((key << 32 | int(one)).to_bytes(8, "big")).digest()[:4] for one in numbers.ravel())
         words = np.frombuffer(b"".join(digest), dtype=">u4").astype(np.int64)
         return (words >> (32 - n)).reshape(numbers.shape)
     result = np.zeros_like(numbers)
-    for a, b, c, d, e in taps(n):
+    for a, b, c, d, e in taps(n, key):
         bit = [numbers >> (n - 1 - place) & 1 for place in (a, b, c, d, e)]
         result = result << 1 | (bit[0] ^ bit[1] ^ bit[2] ^ (bit[3] & bit[4]))
     return result
 
 
 @lru_cache(maxsize=32)
-def taps(n: int) -> tuple[tuple[int, ...], ...]:
+def taps(n: int, key: int = 0) -> tuple[tuple[int, ...], ...]:
     """The five places of z, the most significant bit being place 0, that each bit of local f depends on."""
     _integer("n", n, TAPS, MOST_BITS)
+    _integer("key", key, 0, MOST_KEY)
     found = []
     for bit in range(n):
         words = [
             word
             for index in range((2 * TAPS + 3) // 4)
-            for word in _core.philox4x32_10([index, bit, n, 2], [TAP_SEED & 0xFFFFFFFF, TAP_SEED >> 32])
+            for word in _core.philox4x32_10([index, bit, n, 2], [TAP_SEED & 0xFFFFFFFF, TAP_SEED >> 32 ^ key])
         ]
         place = list(range(n))
         for i in range(TAPS):
@@ -82,9 +88,9 @@ def taps(n: int) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def preimage_counts(n: int, f: str = "sha256") -> NDArray[np.int64]:
+def preimage_counts(n: int, f: str = "sha256", key: int = 0) -> NDArray[np.int64]:
     """How many z have f(z) = y, for every y, int64 [2^n]."""
-    return np.bincount(table(n, f), minlength=1 << n)
+    return np.bincount(table(n, f, key), minlength=1 << n)
 
 
 # Inversion
@@ -106,23 +112,25 @@ def naive_form(budget: float, n: int) -> float:
     return 0.5 * (1 - (1 - 2.0 ** -_integer("n", n, 1, MOST_BITS)) ** _budget(budget))
 
 
-def inversion_probability(budget: int, n: int, f: str = "sha256", order: str = "independent") -> float:
+def inversion_probability(budget: int, n: int, f: str = "sha256", order: str = "independent", key: int = 0) -> float:
     """Probability that a z with f(z) = y is found, y = f(z0) for a uniform z0: counted over every y, no randomness.
 
     Args:
         budget: tries, 0 or more.
         order: "independent" uniform tries; "distinct" ones, uniform among those not yet tried; "counting" 0, 1, 2 …
     """
-    return float(found_distribution(budget, n, f, order).sum())
+    return float(found_distribution(budget, n, f, order, key).sum())
 
 
-def found_distribution(budget: int, n: int, f: str = "sha256", order: str = "independent") -> NDArray[np.float64]:
+def found_distribution(
+    budget: int, n: int, f: str = "sha256", order: str = "independent", key: int = 0
+) -> NDArray[np.float64]:
     """Probability that the z found is each of 0 … 2^n - 1, float64 [2^n]; what is missing to 1, that none is found."""
     budget = int(_budget(budget))
     if order not in ORDERS:
         raise ValueError(f"order: got {order!r}, allowed: {', '.join(map(repr, ORDERS))}")
-    values, size = table(n, f), 1 << n
-    counts = preimage_counts(n, f)
+    values, size = table(n, f, key), 1 << n
+    counts = preimage_counts(n, f, key)
     if order == "counting":
         first = np.full(size, size)
         np.minimum.at(first, values, np.arange(size))  # the smallest z of every y
@@ -140,9 +148,9 @@ def found_distribution(budget: int, n: int, f: str = "sha256", order: str = "ind
     return (1 - missed)[values] / size  # a y is said by its counts / size, each of its z found equally often
 
 
-def exact_pay(budget: int, n: int, f: str = "sha256", order: str = "independent") -> float:
+def exact_pay(budget: int, n: int, f: str = "sha256", order: str = "independent", key: int = 0) -> float:
     """B's pay against a uniform x: half the probability of inversion."""
-    return 0.5 * inversion_probability(budget, n, f, order)
+    return 0.5 * inversion_probability(budget, n, f, order, key)
 
 
 # An opponent that knows B

@@ -31,7 +31,7 @@ from mesasim.vector import MesaVectorEnv
 NAME = "deception"
 WORLD = "Deception-v0"
 DISCOUNTS = (0.0, 0.4, 0.6, 0.65, 0.72, 0.8, 1.0)  # of the next walk
-WITHIN = 0.95  # discount of a move within a walk
+WITHIN = 0.95  # discount of a move within a walk; a walk of two moves is discounted as a whole by what is said
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Config:
     """The first of them, after which the agent may be changed."""
     correction: float = 1.0
     """Probability that a walk of the training that did not end in A changes it."""
-    iterations: int = 1500
+    iterations: int = 200
     """Episodes that 256 slots play to fill a learner's table."""
     tasks: int = 2000
     """Episodes each agent is evaluated on."""
@@ -84,7 +84,8 @@ class Tabular(ScriptedAgent):
 
 def learn(config: Config, discount: float) -> Tabular:
     """Q-learning (Watkins 1989) from `iterations` episodes in each of 256 slots, by means over slots: a move within a walk is
-    discounted by WITHIN, the next walk by `discount`. Who is changed learns nothing any more: the change ends its story."""
+    discounted by WITHIN, a walk of two moves as a whole by `discount`.
+    Who is changed learns nothing any more: the change ends its story."""
     env = MesaVectorEnv(
         WORLD, 256, seed=config.seed, oracle=True, num_threads=1, autoreset_mode="SameStep", **config.options
     )
@@ -107,7 +108,7 @@ def learn(config: Config, discount: float) -> Tabular:
         ended = terminated | truncated
         there, walk_over = state(), ended | (state() // 9 != here // 9)
         changed = known["corrected"][:, 0].bool() & ~ended
-        ahead = torch.where(walk_over, discount, WITHIN) * flat[there].amax(dim=1) * ~(ended | changed)
+        ahead = torch.where(walk_over, discount / WITHIN, WITHIN) * flat[there].amax(dim=1) * ~(ended | changed)
         place, target = (here * 4 + action)[own], (reward + ahead)[own]
         total = torch.zeros(flat.numel()).index_add_(0, place, target - flat.view(-1)[place])
         count = torch.zeros(flat.numel()).index_add_(0, place, torch.ones_like(target))

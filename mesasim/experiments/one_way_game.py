@@ -6,8 +6,8 @@ and z agree; B is paid the rest. Ceiling: 1/2, exact. Floor: 0, a z that is fore
 random bits in sight, 1/2; a fixed z, 0; stateless players that invert f by a budget of tries, on the closed form. Then networks
 taught by watching such players, each evaluated against an A that has measured it: a GRU and a transformer, which can keep
 the bits they draft, above a stateless window, which must learn to invert f (for small n it learns f's table by heart, so n is
-swept), and as good as it once random bits stay in sight. Source: the exchange on memory between V. Kosoy and D. Krueger
-under "Mesa-Search vs Mesa-Control" (A. Demski 2020).
+swept), and as good as it once random bits stay in sight. Source: a thought experiment of Vanessa Kosoy's; its formulae are
+lost, and the payoffs reconstructed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from mesasim import baselines
 from mesasim.agents import NETWORKS, Agent, NetworkConfig
-from mesasim.agents.one_way_references import REFERENCES
+from mesasim.agents.one_way_references import REFERENCES, StatelessRandom
 from mesasim.evaluate import Evaluation
 from mesasim.exact import one_way as exact
 from mesasim.experiments import question
@@ -35,6 +35,7 @@ from mesasim.train.supervised import SupervisedConfig, train
 NAME = "one-way-game"
 WORLD = "OneWay-v0"
 SHARES = (0.25, 0.5, 1.0)  # inversion budgets as shares of 2^n
+KEYS = 32  # functions that the closed form's curve is a mean over
 ROUNDS, PRACTICE = 8, 1  # against fictitious play: the first round, which nobody can foresee, is not paid
 
 
@@ -136,7 +137,7 @@ def run(
         for n in config.sizes:
             for name, pupil in pupils(n).items():
                 options, called = game(n, pupil.random_bits), f"{name}, n = {n}"
-                teacher = REFERENCES[pupil.teacher].make({"n": n, "f": "sha256"})
+                teacher = REFERENCES[pupil.teacher].make(setting(options).full_options())
                 problem = Imitation(pupil.network, WORLD, options, teacher, pupil.teacher, 2 * n)
                 report = supervised_bar(progress, called, config.iterations)
                 folder = out / called.replace(", n = ", "-").replace(" + ", "-").replace(" ", "-")
@@ -158,32 +159,48 @@ def run(
 
 
 def budget_table(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Pay of the stateless player by n and budget: simulated in the world, counted for this f, by the closed form and by
-    the naive one."""
-    rows, curve = [], {"x": [], "y": [], "se": [], "name": f"simulated, n = {config.n}"}
+    """Pay of the stateless player by n and budget, a mean over KEYS functions: simulated in the world, counted for these
+    functions, by the closed form and by the naive one."""
+    rows: list[list[str]] = []
+    xs, means, errors = [], [], []
+    keys, each = (KEYS, max(2, config.tasks // 8)) if not config.quick else (4, 50)
     for n in sorted({4, 8, config.n} if not config.quick else {config.n}):
-        options = {"n": n}
-        setting = baselines.Setting(WORLD, options, config.tasks, 2000 + config.seed, config.num_threads)
         for share in SHARES:
-            budget = int(share * 2**n)
-            player = REFERENCES["stateless_whole"].build(n, "sha256", config.seed, budget=budget)
-            pay = estimate(setting.evaluate(player, "", "").returns)
-            closed, counted = exact.closed_form(budget, n), exact.exact_pay(budget, n)
-            off = (pay.mean - closed) / pay.se if pay.se else 0.0
+            budget, simulated = int(share * 2**n), []
+            for key in range(keys):
+                setting = baselines.Setting(WORLD, {"n": n, "key": key}, each, 2000 + config.seed, config.num_threads)
+                player = StatelessRandom(n, seed=config.seed + key, key=key, budget=budget)
+                simulated.append(setting.evaluate(player, "", "").returns.mean())
+            pay = estimate(np.array(simulated))  # functions differ: its error is over them
+            counted = np.array([exact.exact_pay(budget, n, key=key) for key in range(keys)])
+            distinct = np.mean([exact.exact_pay(budget, n, order="distinct", key=key) for key in range(keys)])
+            closed = exact.closed_form(budget, n)
             rows.append(
-                [f"{n}", f"{budget:,}", f"{pay.mean:.4f}", f"{pay.se:.4f}", f"{counted:.4f}", f"{closed:.4f}",
-                 f"{off:+.1f}", f"{exact.naive_form(budget, n):.4f}", f"{exact.exact_pay(budget, n, order='distinct'):.4f}"]
+                [f"{n}", f"{budget:,}", f"{pay.mean:.4f}", f"{pay.se:.4f}", f"{counted.mean():.4f}", f"{counted.std(ddof=1):.4f}",
+                 f"{closed:.4f}", f"{(pay.mean - closed) / pay.se:+.1f}", f"{exact.naive_form(budget, n):.4f}", f"{distinct:.4f}"]
             )  # fmt: skip
             if n == config.n:
-                curve["x"].append(share), curve["y"].append(pay.mean), curve["se"].append(pay.se)
+                xs.append(share), means.append(pay.mean), errors.append(pay.se)
+    curve = {"name": f"simulated, n = {config.n}", "x": xs, "y": means, "se": errors}
     grid = np.linspace(0, 1, 41)
     closed = [exact.closed_form(share * 2**config.n, config.n) for share in grid]
     zero = [0.0] * len(grid)
-    head = ["n", "tries", "pay", "± SE", "counted", "closed form", "off, SE", "naive form", "distinct tries"]
+    head = [
+        "n",
+        "tries",
+        "pay",
+        "± SE",
+        "counted",
+        "SD of one f",
+        "closed form",
+        "off, SE",
+        "naive form",
+        "distinct tries",
+    ]
     note = (
-        "Against a uniform x. Counted: exact for the first n bits of SHA-256. Closed form: exact for the mean random function, "
-        "(1 - e^-b exp(e^-b - 1)) / 2, b = tries / 2^n; at small n one function strays from it. Naive: one preimage a y. "
-        "Distinct: counted, no try made twice."
+        f"Against a uniform x, a mean over {keys} functions: the first n bits of SHA-256 under as many keys. Counted: exact for "
+        "these functions, which differ among themselves by the SD. Closed form: for a random function at large n, "
+        "(1 - e^-b exp(e^-b - 1)) / 2, b = tries / 2^n. Naive: as if a y had one preimage. Distinct: counted, no try made twice."
     )
     table = {"title": "Stateless players by inversion budget", "head": head, "rows": rows, "note": note}
     series = [curve, {"name": "closed form", "x": grid.tolist(), "y": closed, "se": zero}]
@@ -231,7 +248,7 @@ def verdicts(config: Config, rows: list[dict[str, Any]], budgets: dict[str, Any]
         f"Scripted, {config.n} bits, A knows B: stateful {pay('stateful_random')}, random bits in sight "
         f"{pay('interspersed')} (ceiling .5), a fixed z {pay('fixed')} (floor 0)."
     ]
-    worst = max((abs(float(row[6])) for row in budgets["rows"] if row[0] == str(config.n)), default=0.0)
+    worst = max((abs(float(row[7])) for row in budgets["rows"] if row[0] == str(config.n)), default=0.0)
     said.append(f"Budget curve at {config.n} bits: at most {worst:.1f} SE from the closed form.")
     for n in config.sizes:
         names = [f"{name}, n = {n}" for name in ("gru", "window", "window + random bits")]

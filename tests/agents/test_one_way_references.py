@@ -23,7 +23,11 @@ def pay(name, tasks=TASKS, **options):
 ADAPTIVE = {"n": 8, "opponent": "adaptive", "rounds": 4, "practice": 1}
 
 
-@pytest.mark.parametrize("options", [{"n": 8}, ADAPTIVE, {"n": 7, "f": "local"}], ids=["uniform", "adaptive", "local"])
+@pytest.mark.parametrize(
+    "options",
+    [{"n": 8}, ADAPTIVE, {"n": 7, "f": "local"}, {"n": 7, "tool": True}],
+    ids=["uniform", "adaptive", "local", "tool"],
+)
 @pytest.mark.parametrize("name", ["stateful_random", "history_reader", "interspersed", "inverter"])
 def test_who_can_bring_back_a_random_z_is_paid_half(name, options):
     more = {"random_bits": True} if name == "interspersed" else {}

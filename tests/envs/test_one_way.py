@@ -20,11 +20,11 @@ def number_of(said):
     return int("".join(map(str, said)), 2)
 
 
-def local_image(z, n):
+def local_image(z, n, key):
     """Bit i: the exclusive or of three bits of z, and of a fourth and fifth together; which, a shuffle says."""
     image = []
     for bit in range(n):
-        words = [w for index in range(3) for w in _core.philox4x32_10([index, bit, n, 2], [0x65776179, 0x6F6E])]
+        words = [w for index in range(3) for w in _core.philox4x32_10([index, bit, n, 2], [0x65776179, 0x6F6E ^ key])]
         place = list(range(n))
         for i in range(5):
             other = i + ((words[2 * i] << 32 | words[2 * i + 1]) * (n - i) >> 64)
@@ -62,8 +62,11 @@ class Rules:
 
     def f(self, z):
         if self.o["f"] == "local":
-            return local_image(z, self.n)
-        return int.from_bytes(hashlib.sha256(z.to_bytes(4, "big")).digest()[:4], "big") >> 32 - self.n
+            return local_image(z, self.n, self.o["key"])
+        return (
+            int.from_bytes(hashlib.sha256((self.o["key"] << 32 | z).to_bytes(8, "big")).digest()[:4], "big")
+            >> 32 - self.n
+        )
 
     def step(self, action):
         """(reward, terminated)"""
@@ -97,7 +100,8 @@ class Rules:
 VARIANTS = [
     *_core.spec("OneWay-v0").variants,
     {"n": 2, "rounds": 9, "opponent": "adaptive", "draft": False},
-    {"n": 5, "f": "local", "tool": True, "rounds": 2},
+    {"n": 5, "f": "local", "tool": True, "rounds": 2, "key": 2**31 - 1},
+    {"n": 2, "key": 2**31 - 1, "draft": False},
     {"n": 5, "f": "local", "rounds": 3, "opponent": "fixed", "x": 19, "practice": 1},
 ]
 
@@ -138,12 +142,12 @@ def play(env, said):
 
 @pytest.mark.parametrize("f", ["sha256", "local"])
 def test_the_table_of_f_is_the_worlds(f):
-    for n in (5, 9, 24) if f == "local" else (1, 9, 24):
-        env = mesasim.make_vec("OneWay-v0", 1, n=n, f=f, draft=False, oracle=True, output="numpy")
+    for n, key in ((5, 0), (9, 3), (24, 2**31 - 1)) if f == "local" else ((1, 0), (9, 3), (24, 2**31 - 1)):
+        env = mesasim.make_vec("OneWay-v0", 1, n=n, f=f, key=key, draft=False, oracle=True, output="numpy")
         for z in (0, 1, (1 << n) - 1, 0x5A5A5A & (1 << n) - 1):
             play(env, [*[0] * n, *bits(z, n)])
             image = int(env.unwrapped.buffers.group["oracle"]["image"][0, 0])
-            assert image == (int(exact.table(n, f)[z]) if n < 20 else int(exact.images(n, [z], f)[0]))
+            assert image == (int(exact.table(n, f, key)[z]) if n < 20 else int(exact.images(n, [z], f, key)[0]))
 
 
 def test_a_foreseen_z_is_paid_nothing_and_its_complement_everything():
@@ -171,7 +175,8 @@ def test_an_adaptive_opponent_writes_a_fixed_z_from_the_second_round_on():
     [
         ({"n": 0}, "n"), ({"n": 25}, "n"), ({"n": 4, "f": "local"}, "n: got 4"), ({"x": 3}, "x"),
         ({"opponent": "fixed", "n": 3, "x": 8}, "x: got 8"), ({"rounds": 2, "practice": 2}, "practice"),
-        ({"tool": True, "draft": False}, "draft"), ({"f": "md5"}, "f"), ({"opponent": "clairvoyant"}, "opponent"),
+        ({"tool": True, "draft": False}, "draft"), ({"f": "md5"}, "f"), ({"key": -1}, "key"),
+        ({"opponent": "clairvoyant"}, "opponent"),
     ],
 )  # fmt: skip
 def test_impossible_options_are_refused_by_name(options, named):
