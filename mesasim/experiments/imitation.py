@@ -4,6 +4,7 @@ experiments on the one-way-function game share; not an experiment itself."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.base import Agent, Observation, ScriptedAgent
 from mesasim.agents.encoding import field_shapes
+from mesasim.train.supervised import SupervisedConfig, train
 from mesasim.vector import MesaVectorEnv
 
 
@@ -53,6 +55,13 @@ def watch(agent: Agent, env: MesaVectorEnv, seed: int, steps: int) -> tuple[Reco
         actions.append((logits[0] - noise.log()).argmax(dim=-1))
         env.step(actions[-1])
     return Record({name: torch.stack(held) for name, held in rows.items()}, torch.stack(actions)), carry
+
+
+def taught(config: SupervisedConfig, problem: Imitation, out: Path, **how: Any) -> Agent:
+    """The network at its last weights, frozen; `how` as train/supervised.py has it."""
+    agent = train(config, problem, out, **how)
+    assert isinstance(agent, Agent)
+    return agent.eval().requires_grad_(False)
 
 
 class Imitation:

@@ -20,17 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mesasim import baselines
-from mesasim.agents import NETWORKS, Agent, NetworkConfig
+from mesasim.agents import Agent, NetworkConfig
 from mesasim.agents.one_way_references import REFERENCES, StatelessRandom
 from mesasim.evaluate import Evaluation
 from mesasim.exact import one_way as exact
 from mesasim.experiments import question
-from mesasim.experiments.imitation import Imitation
+from mesasim.experiments.imitation import Imitation, taught
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
-from mesasim.train.supervised import SupervisedConfig, train
+from mesasim.train.supervised import SupervisedConfig
 
 NAME = "one-way-game"
 WORLD = "OneWay-v0"
@@ -88,15 +88,12 @@ class Pupil(NamedTuple):
 
 def pupils(n: int) -> dict[str, Pupil]:
     """Networks compared at n bits."""
-    found = {
+    return {
         "gru": Pupil("recurrent", NetworkConfig("gru"), "stateful_random", False),
         "window": Pupil("memory of one", NetworkConfig("window", hidden=128), "stateful_random", False),
         "window + random bits": Pupil("memory of one", NetworkConfig("window", hidden=128), "interspersed", True),
+        "transformer": Pupil("whole history", NetworkConfig("transformer", window=2 * n), "stateful_random", False),
     }
-    if "transformer" in NETWORKS:
-        network = NetworkConfig("transformer", window=2 * n)
-        found["transformer"] = Pupil("whole history", network, "stateful_random", False)
-    return found
 
 
 def game(n: int, random_bits: bool) -> dict[str, Any]:
@@ -123,7 +120,7 @@ def run(
 ) -> dict[str, Any]:
     """Plays, trains, freezes, evaluates and writes the report; returns the summary."""
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
-    evaluations, taught = [], set()
+    evaluations, networks = [], set()
 
     def setting(options: dict[str, Any]) -> baselines.Setting:
         return baselines.Setting(WORLD, options, config.tasks, 1000 + config.seed, config.num_threads, True)
@@ -141,11 +138,10 @@ def run(
                 problem = Imitation(pupil.network, WORLD, options, teacher, pupil.teacher, 2 * n)
                 report = supervised_bar(progress, called, config.iterations)
                 folder = out / called.replace(", n = ", "-").replace(" + ", "-").replace(" ", "-")
-                player = train(config.training(), problem, folder, resume=resume, report=report)
-                player.eval()
-                evaluations.append(known(setting(options), player, called, pupil.nature))
-                taught.add(called)
-    rows = [summarize(e, 0.0, 0.5, trained=e.agent in taught) for e in evaluations]
+                network = taught(config.training(), problem, folder, resume=resume, report=report)
+                evaluations.append(known(setting(options), network, called, pupil.nature))
+                networks.add(called)
+    rows = [summarize(e, 0.0, 0.5, trained=e.agent in networks) for e in evaluations]
     budgets, series = budget_table(config)
     summary = {
         "question": question(sys.modules[__name__]), "verdicts": verdicts(config, rows, budgets),
@@ -180,10 +176,12 @@ def budget_table(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
                  f"{closed:.4f}", f"{(pay.mean - closed) / pay.se:+.1f}", f"{exact.naive_form(budget, n):.4f}", f"{distinct:.4f}"]
             )  # fmt: skip
             if n == config.n:
-                xs.append(share), means.append(pay.mean), errors.append(pay.se)
+                xs.append(share)
+                means.append(pay.mean)
+                errors.append(pay.se)
     curve = {"name": f"simulated, n = {config.n}", "x": xs, "y": means, "se": errors}
     grid = np.linspace(0, 1, 41)
-    closed = [exact.closed_form(share * 2**config.n, config.n) for share in grid]
+    drawn = [exact.closed_form(share * 2**config.n, config.n) for share in grid]
     zero = [0.0] * len(grid)
     head = [
         "n",
@@ -203,7 +201,7 @@ def budget_table(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
         "(1 - e^-b exp(e^-b - 1)) / 2, b = tries / 2^n. Naive: as if a y had one preimage. Distinct: counted, no try made twice."
     )
     table = {"title": "Stateless players by inversion budget", "head": head, "rows": rows, "note": note}
-    series = [curve, {"name": "closed form", "x": grid.tolist(), "y": closed, "se": zero}]
+    series = [curve, {"name": "closed form", "x": grid.tolist(), "y": drawn, "se": zero}]
     return table, {
         "title": f"Pay by inversion budget, n = {config.n}", "x": "tries / 2^n", "y": "pay of a round", "series": series,
     }  # fmt: skip

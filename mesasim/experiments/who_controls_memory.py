@@ -23,18 +23,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mesasim.agents import NETWORKS, Agent, NetworkConfig
+from mesasim.agents import Agent, NetworkConfig
 from mesasim.agents.base import ScriptedAgent
 from mesasim.agents.one_way_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.imitation import Imitation, Record, watch
+from mesasim.experiments.imitation import Imitation, Record, taught, watch
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
-from mesasim.train.supervised import SupervisedConfig, train
+from mesasim.train.supervised import SupervisedConfig
 from mesasim.vector import MesaVectorEnv
 
 NAME = "who-controls-memory"
@@ -152,15 +152,17 @@ def players(config: Config, out: Path, resume: bool, quiet: bool) -> dict[str, P
         "z in mind": Player(REFERENCES["stateful_random"].make(options, config.seed), "stateful", False, False),
         "record reader": Player(REFERENCES["history_reader"].make(options, config.seed), "history reader", True, False),
     }
-    networks = {"gru": NetworkConfig("gru"), "window": NetworkConfig("window", hidden=128, window=2 * n)}
-    if "transformer" in NETWORKS:
-        networks["transformer"] = NetworkConfig("transformer", window=2 * n)
+    networks = {
+        "gru": NetworkConfig("gru"),
+        "window": NetworkConfig("window", hidden=128, window=2 * n),
+        "transformer": NetworkConfig("transformer", window=2 * n),
+    }
     with bars(quiet) as progress:
         for name, network in networks.items():
             teacher = REFERENCES["stateful_random"].make(options)
             problem = Imitation(network, WORLD, config.options, teacher, "stateful_random", 2 * n)
             report = supervised_bar(progress, name, config.iterations)
-            agent = train(config.training(), problem, out / name, resume=resume, report=report).eval()
+            agent = taught(config.training(), problem, out / name, resume=resume, report=report)
             if name == "gru":
                 found["gru"] = Player(agent, "recurrent", False, True)
                 found["gru, reading again"] = Player(agent, "recurrent", True, True)
