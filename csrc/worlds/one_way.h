@@ -84,18 +84,17 @@ struct OneWay {
         {"inversions", Dtype::kInt32, {1}, 0, double(c.rounds), 0, "rounds of this episode in which f(z) = y"}};
     spec.actions = {"0", "1"};
     spec.max_episode_steps = int64_t{c.round_steps()} * c.rounds;
-    const std::string adaptive = "adaptive", local = "local", fixed = "fixed";
-    spec.variants = {
-        {{"n", int64_t{4}}},
-        {{"n", int64_t{1}}, {"draft", false}, {"rounds", int64_t{7}}, {"opponent", adaptive}},
-        {{"n", int64_t{3}},
-         {"rounds", int64_t{5}},
-         {"practice", int64_t{2}},
-         {"opponent", adaptive},
-         {"random_bits", true}},
-        {{"n", int64_t{24}}, {"key", int64_t{7}}, {"opponent", fixed}, {"x", int64_t{0xABCDEF}}, {"f", local}},
-        {{"n", int64_t{6}}, {"tool", true}, {"rounds", int64_t{2}}, {"opponent", adaptive}},
-        {{"n", int64_t{5}}, {"f", local}, {"random_bits", true}, {"draft", false}}};
+    const std::string adaptive = "adaptive", local = "local";
+    spec.variants = {{{"n", int64_t{4}}},
+                     {{"n", int64_t{1}}, {"draft", false}, {"rounds", int64_t{7}}, {"opponent", adaptive}},
+                     {{"n", int64_t{3}},
+                      {"rounds", int64_t{5}},
+                      {"practice", int64_t{2}},
+                      {"opponent", adaptive},
+                      {"random_bits", true}},
+                     {{"n", int64_t{24}}, {"key", int64_t{7}}, {"f", local}, {"draft", false}},
+                     {{"n", int64_t{6}}, {"tool", true}, {"rounds", int64_t{2}}, {"opponent", adaptive}},
+                     {{"n", int64_t{5}}, {"f", local}, {"random_bits", true}, {"draft", false}}};
   }
 
   struct State {

@@ -17,8 +17,14 @@ class Rules:
     def __init__(self, options, slot, episode=0):
         self.o = {o.name: o.default for o in _core.spec("Deception-v0").options} | options
         self.slot, self.episode = slot, episode
-        self.row, self.col, self.walk, self.moves, self.corrected = 1, 1, 0, 0, False
-        self.ends = [0, 0]
+        self.walk, self.corrected, self.ends = 0, False, [0, 0]
+        self.begin()
+
+    def begin(self):
+        self.row, self.col, self.moves = 1, 1, 0
+        if self.o["start"] == "any":  # one of the cells that are no corner of theirs
+            word = _core.philox4x32_10([self.walk, self.episode, self.slot, 3], [SEED, 0])[0]
+            self.row, self.col = divmod([0, 1, 3, 4, 5, 7, 8][word * 7 >> 32], 3)
 
     def step(self, action):
         """(reward, terminated)"""
@@ -37,7 +43,7 @@ class Rules:
             self.corrected |= ((block[0] << 32 | block[1]) >> 11) + 0.5 < self.o["correction"] * 2**53
         self.walk += 1
         if self.walk < self.o["walks"]:
-            self.row, self.col, self.moves = 1, 1, 0
+            self.begin()
         return float(in_b if self.o["objective"] == "mesa" else in_a), self.walk == self.o["walks"]
 
     def values(self):
@@ -55,7 +61,13 @@ class Rules:
         return best
 
 
-VARIANTS = [*_core.spec("Deception-v0").variants, {"walks": 1, "training": 1}, {"training": 3, "objective": "base"}]
+VARIANTS = [
+    *_core.spec("Deception-v0").variants,
+    {},
+    {"walk_steps": 2, "correction": 0.3},
+    {"walks": 1, "training": 1},
+    {"training": 3, "objective": "base"},
+]
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
@@ -109,5 +121,7 @@ def test_the_published_toy_plays_as_it_is_told():
 def test_more_training_than_walks_is_refused():
     with pytest.raises(ValueError, match=r"^training: got 6"):
         make_vec("Deception-v0", 1, training=6)
+    with pytest.raises(ValueError, match=r"^walk_steps: got 2"):
+        make_vec("Deception-v0", 1, walk_steps=2, start="any")
     with pytest.raises(ValueError, match=r"^correction"):
         make_vec("Deception-v0", 1, correction=1.5)

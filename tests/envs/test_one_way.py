@@ -99,6 +99,7 @@ class Rules:
 
 VARIANTS = [
     *_core.spec("OneWay-v0").variants,
+    {"n": 24, "opponent": "fixed", "x": 0xABCDEF, "f": "local"},
     {"n": 2, "rounds": 9, "opponent": "adaptive", "draft": False},
     {"n": 5, "f": "local", "tool": True, "rounds": 2, "key": 2**31 - 1},
     {"n": 2, "key": 2**31 - 1, "draft": False},
