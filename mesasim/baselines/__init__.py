@@ -16,6 +16,7 @@ from mesasim.evaluate import Evaluation
 MODULES = {
     "Bandit-v0": "bandit",
     "Deception-v0": "deception",
+    "LinearRegression-v0": "regression",
     "Maze-v0": "maze",
     "OneWay-v0": "one_way",
     "Sequence-v0": "sequence",
