@@ -107,7 +107,9 @@ class DiscreteMMSE(RegressionReference):
     def __init__(self, options: dict[str, Any], seed: int = 0) -> None:
         count = options["num_tasks"]
         if not 1 <= count <= _core.MAX_TASKS_IN_ORACLE:
-            raise ValueError(f"num_tasks: got {count}, allowed: 1 to {_core.MAX_TASKS_IN_ORACLE} for a table to look up")
+            raise ValueError(
+                f"num_tasks: got {count}, allowed: 1 to {_core.MAX_TASKS_IN_ORACLE} for a table to look up"
+            )
         super().__init__(options, torch.zeros(count), seed)
         self.tasks = task_set(count, options["dim"], options["task_seed"]).double()
 

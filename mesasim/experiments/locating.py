@@ -144,7 +144,7 @@ class Alien:
         ).symbols  # fmt: skip
         symbols = torch.as_tensor(drawn).long()
         if where == UNSEEN:
-            symbols = sequences.relabel(symbols, self.names())
+            symbols = torch.as_tensor(sequences.relabel(symbols, self.names()))
         examples = as_examples(symbols)
         with torch.no_grad():
             said = outputs_of(agent, examples).log_softmax(-1).gather(-1, examples.target[..., None])[..., 0].T

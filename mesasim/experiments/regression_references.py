@@ -78,9 +78,7 @@ def losses(config: Config, number: int) -> Iterator[NDArray[np.float64]]:
         }  # fmt: skip
         set_seed = 1000 * config.seed + draw
         tasks = regression.task_set(number, DIM, set_seed)
-        known = regression.generate(
-            config.sequences, num_tasks=number, task_seed=set_seed, seed=config.seed, **options
-        )
+        known = regression.generate(config.sequences, num_tasks=number, task_seed=set_seed, seed=config.seed, **options)
         fresh = regression.generate(config.sequences, seed=config.seed, **options)
         columns = []
         for data in (known, fresh):

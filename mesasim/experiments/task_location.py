@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +129,8 @@ def powers(ratio: int, most: int) -> list[int]:
     return [4 * ratio**i for i in range(20) if 4 * ratio**i <= most]
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True)
+class Reading:
     """One network, trained on `number` tasks of a kind."""
 
     kind: str

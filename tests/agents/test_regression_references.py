@@ -21,7 +21,9 @@ def test_an_agent_names_the_value_nearest_its_estimator(name):
     data = regression.generate(200, 3, 10, num_tasks=8, task_seed=1, seed=3)
     tasks = regression.task_set(8, 3, 1)
     expected = (
-        regression.ridge(data.x, data.y, 0.5) if name == "ridge" else regression.discrete_mmse(data.x, data.y, tasks, 0.5)
+        regression.ridge(data.x, data.y, 0.5)
+        if name == "ridge"
+        else regression.discrete_mmse(data.x, data.y, tasks, 0.5)
     )
     agent = {"ridge": Ridge, "discrete_mmse": DiscreteMMSE}[name](options)
     previous = torch.cat([torch.zeros(200, 1), data.y[:, :-1]], dim=1)

@@ -20,7 +20,7 @@ def test_a_pilot_of_one_draw_is_as_far_away_as_chance_has_it():
 
 
 def test_each_estimator_is_best_on_its_own_tasks(tmp_path):
-    config = regression_references.Config(most=64, sequences=200, draws=8, num_threads=1)
+    config = regression_references.Config(most=64, sequences=200, draws=24, num_threads=1)
     regression_references.run(config, tmp_path / "run", quiet=True)
     summary = read_summary(tmp_path / "run")
     rows = {row["agent"]: row for row in summary["agents"]}
@@ -30,7 +30,7 @@ def test_each_estimator_is_best_on_its_own_tasks(tmp_path):
     table = summary["tables"][0]["rows"]
     known = [[float(cell.split()[0]) for cell in row[2:4]] for row in table]
     assert all(mmse < ridge for mmse, ridge in known)
-    assert all(0.03125 < mmse for mmse, _ in known)
+    assert all(mmse > 0.03125 for mmse, _ in known)
 
 
 @pytest.mark.parametrize("bad", [{"most": 1}, {"most": 2**16}, {"sequences": 2}, {"draws": 1}], ids=str)
