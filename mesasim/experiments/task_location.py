@@ -13,6 +13,7 @@ and moves with training (Raventos et al. 2023, arXiv 2306.15063: 2^11 to 2^12 fo
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
@@ -217,7 +218,7 @@ def called(number: int) -> str:
 def threshold(readings: list[Reading]) -> float | None:
     """Where the index beside the fresh network falls below 1/2 and stays there, interpolated in log M; None: nowhere."""
     known = [(r.number, r.beside_fresh.mean) for r in readings if r.beside_fresh]
-    for (low, above), (high, below) in reversed(list(zip(known, known[1:], strict=False))):
+    for (low, above), (high, below) in reversed(list(itertools.pairwise(known))):
         if above > 0.5 >= below and all(index <= 0.5 for number, index in known if number >= high):
             share = (above - 0.5) / (above - below)
             return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
@@ -252,8 +253,8 @@ def table(kind: Kind, readings: list[Reading]) -> dict[str, Any]:
         rows.append([called(r.number), *cells, str(r.index or "-"), str(r.beside_fresh or "-")])
     head = ["trained on", *(f"{where}: {name}" for where in (TRAINED, UNSEEN) for name in (NETWORK, LEARNER, LOOKUP))]
     note = (
-        "± standard error over episodes; of the index by bootstrap over episodes. '-': there is none, or these episodes do not "
-        "tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the learner's place."
+        "± standard error over episodes; of the index by bootstrap over episodes. '-': there is none, or these episodes do "
+        "not tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the learner's place."
     )
     title = f"{kind.name}: reward of an episode ({kind.unit}), and the task-location index"
     return {"title": title, "head": [*head, "index", "beside fresh"], "rows": rows, "note": note}

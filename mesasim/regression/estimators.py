@@ -25,7 +25,7 @@ def ridge(x: Tensor, y: Tensor, noise_std: float) -> Tensor:
         float64 [count, points].
     """
     x, y, variance = _checked(x, y, noise_std)
-    count, points, dim = x.shape
+    points, dim = x.shape[1:]
     penalty = variance * torch.eye(dim, dtype=torch.float64, device=x.device)
     parts = []
     for xs, ys in _blocks(x, y, points * dim * dim):

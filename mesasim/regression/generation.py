@@ -3,7 +3,7 @@ depends on (seed, i, options) alone: not on how many are made, on how many threa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ class Regressions:
 
     def __getitem__(self, which: Any) -> Regressions:
         """Some of them: a slice, or a tensor of indices or bool."""
-        return Regressions(*(getattr(self, f.name)[which] for f in fields(self)[:4]), self.noise_std)
+        return Regressions(self.x[which], self.y[which], self.w[which], self.task[which], self.noise_std)
 
     def __repr__(self) -> str:
         return (

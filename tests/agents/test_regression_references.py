@@ -1,5 +1,7 @@
 """Reference agents of LinearRegression-v0 say what the estimators say, and stand in the order of what they know."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -45,7 +47,7 @@ def test_agents_stand_in_the_order_of_what_they_know(num_tasks):
     np.testing.assert_allclose(found[best].returns.mean(), found["oracle_follower"].returns.mean(), rtol=1e-3)
     order = [*(["discrete_mmse"] if num_tasks else []), "ridge", "last_example"]
     means = [found[name].returns.mean() for name in order]
-    assert all(better > worse + 1 for better, worse in zip(means, means[1:], strict=False))
+    assert all(better > worse + 1 for better, worse in itertools.pairwise(means))
     scale = baselines.scale(setting, list(found.values()))
     assert scale.ceiling > scale.floor > found["random"].returns.mean()
 
