@@ -254,7 +254,8 @@ def table(kind: Kind, readings: list[Reading]) -> dict[str, Any]:
     head = ["trained on", *(f"{where}: {name}" for where in (TRAINED, UNSEEN) for name in (NETWORK, LEARNER, LOOKUP))]
     note = (
         "± standard error over episodes; of the index by bootstrap over episodes. '-': there is none, or these episodes do "
-        "not tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the learner's place."
+        "not tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the "
+        "learner's place."
     )
     title = f"{kind.name}: reward of an episode ({kind.unit}), and the task-location index"
     return {"title": title, "head": [*head, "index", "beside fresh"], "rows": rows, "note": note}
