@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mesasim import baselines
-from mesasim.exact import bandit, informative_arm, last_outcome, sequences, tabular_mdp, two_step
+from mesasim.exact import bandit, informative_arm, last_outcome, sequences, two_step
 from mesasim.exact.one_way import closed_form, exact_pay
 from mesasim.vector import MesaVectorEnv
 
@@ -77,7 +77,8 @@ def rows() -> list[Row]:
         Row("last ten by mean, 5 arms, 100 pulls", 70.0, 0.3, last_ten(5, 100, "mean"), f"{TASKS:,} tasks"),
         Row("tabular MDP, 10 states, 5 actions: a trial of ten steps", 21.84, 0.08, mdp_oracle, f"{TASKS:,} tasks"),
     ]  # fmt: skip
-    for arms, pulls, before, tolerance in ((5, 10, 6.29, 0.02), (5, 100, 67.98, 0.15), (10, 10, 6.44, 0.02), (10, 100, 72.66, 0.15)):  # fmt: skip
+    simulated = ((5, 10, 6.29, 0.02), (5, 100, 67.98, 0.15), (10, 10, 6.44, 0.02), (10, 100, 72.66, 0.15))
+    for arms, pulls, before, tolerance in simulated:
         found.append(
             Row(f"win-stay lose-shift to any arm, {arms} arms, {pulls} pulls", before, tolerance,
                 lambda a=arms, p=pulls: bandit.memory_of_one(a, p, switch="uniform"), "quasi-Monte Carlo")

@@ -298,8 +298,8 @@ def coin_verdicts(read_off: dict[str, Reading]) -> list[str]:
         one = own[f"{kind} c=1"]
         said.append(
             f"Coin, {kind}: at most {own[worst].behind} nats a symbol behind the best predictor with its window (at c = "
-            f"{own[worst].context}). With c = 1 it loses {one.loss.mean:.4f} ± {one.loss.se:.4f} (best {window_loss('coin', 1):.4f}, "
-            f"chance {np.log(2):.4f}), and its reward {'stays flat' if one.flat else 'changes'} after the first symbol: "
+            f"{own[worst].context}). With c = 1 it loses {one.loss.mean:.4f} ± {one.loss.se:.4f} "
+            f"(best {window_loss('coin', 1):.4f}, chance {np.log(2):.4f}), and its reward {'stays flat' if one.flat else 'changes'} after the first symbol: "
             f"{one.slope.mean:+.6f} ± {one.slope.se:.6f} a step."
         )
     return said

@@ -20,8 +20,8 @@ from torch import Tensor
 from mesasim.integrity import write_whole
 from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, save_checkpoint
 
-# Metric values of one iteration or of several: number of steps taken so far, mean episode return, and so on.
 METRICS = "metrics.csv"  # of a run folder
+# Metric values of one iteration or of several: number of steps taken so far, mean episode return, and so on.
 Metrics = dict[str, float]
 FREE_SETTINGS = ("num_threads", "checkpoint_every")  # what a resumed run may have otherwise
 
@@ -90,8 +90,9 @@ def train_in_folder(
     report: Callable[[Metrics], None] | None = None,
 ) -> None:
     """Trains to `iterations`, writing config.yaml, metrics.csv (a row every log_every iterations, with the CPU seconds they
-    took) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises KeyboardInterrupt.
-    `report` is called with each row. FileExistsError if the folder holds a run and `resume` is not asked for."""
+    took) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises
+    KeyboardInterrupt. `report` is called with each row. FileExistsError if the folder holds a run and `resume` is not asked
+    for."""
     run = trainer.run
     if run is None:
         raise ValueError("run: got None, allowed: the folder to write to")
