@@ -36,6 +36,7 @@ STARTS = {
 }
 FIRST_STEP = {"alpha": 0.1, "beta": 0.5, "epsilon": 0.05}
 NUMBERS_AT_ONCE = 1_000_000  # a few megabytes: more is slower
+NATS = 1e-4  # a smaller gain is none: along a ridge there is always one
 HALVINGS = 9  # of the first steps: alpha is good to 2e-4
 
 
@@ -195,7 +196,7 @@ class _Data:
         while (halved < halvings).any():
             size = (step * 0.5**halved)[:, None]
             tried, reached = best_of(np.clip(here[:, None] + moves * size, low[:, None], high[:, None]))
-            better = reached > best + 1e-9
+            better = reached > best + NATS
             here, best = np.where(better, tried, here), np.where(better, reached, best)
             halved += ~better
         return of(here), best

@@ -313,3 +313,82 @@ def test_an_episode_is_pulls_pulls_and_the_next_a_new_task():
         ends.append(bool(terminated[0]))
     assert clocks == [1, 2, 3, 0] and ends == [False, False, True, False]
     assert not np.array_equal(info["arm_means"], means) and not info["pull_counts"].any()
+
+
+def test_one_informative_arm_says_which_arm_pays():
+    env, means = tasks(3000, arms=6, pulls=2, prior="informative", reward="gaussian", reward_std=0.0)
+    target = means[:, :5].argmax(axis=1)
+    assert stats.chisquare(np.bincount(target, minlength=5)).pvalue > 0.001
+    told = env.step(np.full(3000, 5))[1]
+    np.testing.assert_allclose(told, (target + 1) / 5, rtol=1e-6)
+    assert (env.step((told * 5).round().astype(int) - 1)[1] == 5).all()
+
+
+def test_a_set_of_tasks_is_played_evenly_and_is_nobody_elses():
+    options = {"num_tasks": 7, "task_seed": 1}
+    env = mesasim.make_vec("Bandit-v0", 7000, oracle=True, output="numpy", **options)
+    _, info = env.reset(seed=1)
+    numbers = info["task_number"][:, 0]
+    assert stats.chisquare(np.bincount(numbers, minlength=7)).pvalue > 0.001
+    played = {number: np.unique(info["arm_means"][numbers == number], axis=0) for number in range(7)}
+    assert all(len(rows) == 1 for rows in played.values()) and len(np.unique(info["arm_means"], axis=0)) == 7
+    again = mesasim.make_vec("Bandit-v0", 50, oracle=True, output="numpy", **options).reset(seed=2)[1]
+    assert all(np.array_equal(row, played[n][0]) for n, row in zip(again["task_number"][:, 0], again["arm_means"]))
+    fresh = tasks(7, seed=1)[1]
+    assert not any(np.isclose(fresh, rows).any() for rows in played.values())
+    other = mesasim.make_vec("Bandit-v0", 50, oracle=True, output="numpy", num_tasks=7, task_seed=2).reset(seed=1)[1]
+    assert not np.isin(other["arm_means"], info["arm_means"]).any()
+
+
+def test_restless_arms_move_as_far_and_as_often_as_their_volatility():
+    def moved(**options):
+        env, before = tasks(4000, pulls=3, **options)
+        info = env.step(np.zeros(4000, int))[4]
+        return before.astype(np.float64), info["arm_means"].astype(np.float64), info
+
+    before, after, _ = moved(reward="gaussian", prior="normal", drift="walk", volatility=[0.3])
+    assert stats.kstest((after - before).ravel()[:10_000], stats.norm(0, 0.3).cdf).pvalue > 0.001
+    before, after, _ = moved(drift="walk", volatility=[0.3])
+    assert p_value(after, stats.uniform.cdf) > 0.001  # reflection keeps the uniform law
+    before, after, info = moved(drift="redraw", volatility=[0.1, 0.6])
+    for volatility in (0.1, 0.6):
+        slots = np.isclose(info["volatility"][:, 0], volatility)
+        assert stats.binomtest(int(slots.sum()), 4000).pvalue > 0.001
+        changed = (before != after)[slots]
+        assert stats.binomtest(int(changed.sum()), changed.size, volatility).pvalue > 0.001
+    before, after, _ = moved(arms=2, drift="swap", volatility=[0.25])
+    swapped = (before[:, ::-1] == after).all(axis=1)
+    assert (swapped | (before == after).all(axis=1)).all()
+    assert stats.binomtest(int(swapped.sum()), 4000, 0.25).pvalue > 0.001
+
+
+def test_regret_follows_the_best_arm_of_the_moment():
+    env, means = tasks(50, arms=2, pulls=30, prior="dependent_easy", drift="swap", volatility=[1.0])
+    best = means.argmax(axis=1)
+    for _ in range(15):  # they change places after every pull: arm `best` is best at even pulls alone
+        env.step(best)
+        info = env.step(best)[4]
+    np.testing.assert_allclose(info["expected_regret"][:, 0], 15 * 0.8, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"prior": "informative"}, "reward"),
+        ({"prior": "informative", "reward": "gaussian", "arms": 2}, "arms"),
+        ({"prior": "informative", "reward": "gaussian", "drift": "walk", "volatility": [0.1]}, "drift"),
+        ({"alphas": [1.0] * 5}, "alphas"),
+        ({"prior": "beta", "alphas": [1.0] * 4}, "alphas"),
+        ({"prior": "beta", "betas": [0.0] * 5}, "betas"),
+        ({"prior": "beta", "alphas": [1.0] * 17, "arms": 17}, "alphas"),
+        ({"drift": "walk"}, "volatility"),
+        ({"volatility": [0.1]}, "volatility"),
+        ({"drift": "redraw", "volatility": [1.5]}, "volatility"),
+        ({"drift": "swap", "volatility": [0.5]}, "arms"),
+        ({"num_tasks": -1}, "num_tasks"),
+    ],
+    ids=str,
+)
+def test_impossible_bandits_are_refused_by_name(options, name):
+    with pytest.raises(ValueError, match=name):
+        mesasim.make_vec("Bandit-v0", 1, **options)
