@@ -74,11 +74,12 @@ class RescorlaWagner(CarryingAgent):
         if beta is not None and not 0 <= beta < float("inf"):
             raise ValueError(f"beta: got {beta!r}, allowed: finite, from 0, or None (greedy)")
         super().__init__(arms, torch.full((arms,), float(initial), dtype=torch.float64), seed)
-        self.alpha, self.beta = alpha, beta
+        self.alpha: float | Tensor = alpha  # for all, or [N]
+        self.beta = beta
 
     def update(self, carry: Tensor, arm: Tensor, reward: Tensor) -> Tensor:
-        value = carry.gather(1, arm[:, None])
-        return carry.scatter(1, arm[:, None], value + self.alpha * (reward[:, None].double() - value))
+        value = carry.gather(1, arm[:, None])[:, 0]
+        return carry.scatter(1, arm[:, None], (value + self.alpha * (reward.double() - value))[:, None])
 
     def scores(self, carry: Tensor) -> Tensor:
         if self.beta is None:

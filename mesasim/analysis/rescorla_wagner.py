@@ -217,7 +217,7 @@ class _Data:
         return float(np.clip(best + top * gap, 0, 1))
 
     def result(self, model: str, point: dict[str, Array], best: Array, parameters: int) -> Fit:
-        choices = np.bincount(self.blocks, minlength=self.count) * float(self.choices.shape[1])
+        choices = self.members.sum(axis=0) * self.choices.shape[1]
         return Fit(model, point["alpha"], np.exp(point["beta"]), point["epsilon"], best, choices, parameters)
 
 

@@ -41,7 +41,14 @@ class RestlessFilter:
     """
 
     def __init__(self, options: dict[str, Any], points: int | None = None) -> None:
-        o = {"arms": 5, "pulls": 10, "reward": "bernoulli", "prior": "uniform", "alpha": 1.0, "beta": 1.0}
+        o: dict[str, Any] = {
+            "arms": 5,
+            "pulls": 10,
+            "reward": "bernoulli",
+            "prior": "uniform",
+            "alpha": 1.0,
+            "beta": 1.0,
+        }
         o |= {"alphas": [], "betas": [], "drift": "none", "volatility": [], **options}
         self.arms = _integer("arms", o["arms"], 2)
         if o["reward"] != "bernoulli":

@@ -85,7 +85,7 @@ class ToldVolatility(RescorlaWagner):
         self.border, self.rates = border, torch.tensor(rates, dtype=torch.float64)
 
     def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
-        self.alpha = self.rates[(obs["oracle/volatility"] > self.border).long()]  # [N, 1]
+        self.alpha = self.rates[(obs["oracle/volatility"][:, 0] > self.border).long()]  # [N]
         return super().act(obs, carry)
 
 

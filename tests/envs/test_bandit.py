@@ -333,7 +333,9 @@ def test_a_set_of_tasks_is_played_evenly_and_is_nobody_elses():
     played = {number: np.unique(info["arm_means"][numbers == number], axis=0) for number in range(7)}
     assert all(len(rows) == 1 for rows in played.values()) and len(np.unique(info["arm_means"], axis=0)) == 7
     again = mesasim.make_vec("Bandit-v0", 50, oracle=True, output="numpy", **options).reset(seed=2)[1]
-    assert all(np.array_equal(row, played[n][0]) for n, row in zip(again["task_number"][:, 0], again["arm_means"]))
+    assert all(
+        np.array_equal(row, played[n][0]) for n, row in zip(again["task_number"][:, 0], again["arm_means"], strict=True)
+    )
     fresh = tasks(7, seed=1)[1]
     assert not any(np.isclose(fresh, rows).any() for rows in played.values())
     other = mesasim.make_vec("Bandit-v0", 50, oracle=True, output="numpy", num_tasks=7, task_seed=2).reset(seed=1)[1]

@@ -65,7 +65,7 @@ def test_priors_arm_by_arm_equal_a_plain_recursion():
         values = []
         for arm, (s, f) in enumerate(counts):
             p = (alphas[arm] + s) / (alphas[arm] + betas[arm] + s + f)
-            after = [counts[:arm] + (one,) + counts[arm + 1 :] for one in ((s + 1, f), (s, f + 1))]
+            after = [(*counts[:arm], one, *counts[arm + 1 :]) for one in ((s + 1, f), (s, f + 1))]
             values.append(p * (1 + best(after[0], remaining - 1)) + (1 - p) * best(after[1], remaining - 1))
         return max(values)
 
@@ -251,5 +251,5 @@ def test_more_points_change_next_to_nothing():
     ids=str,
 )
 def test_filter_refuses_what_it_is_not_exact_for(options):
-    with pytest.raises(ValueError, match="reward|prior|volatility|drift"):
+    with pytest.raises(ValueError, match=r"reward|prior|volatility|drift"):
         RestlessFilter(options)
