@@ -55,8 +55,8 @@ class Config:
     """Blocks of each volatility that choices are fitted in."""
     block_episodes: int = 10
     """Episodes in a block."""
-    iterations: int = 0
-    """PPO iterations of the network; 0: what bandit-learning's recipe says."""
+    iterations: int = 100
+    """PPO iterations of the network, of 512 episodes each."""
     seed: int = 1
     """Seed of weights, training and evaluation."""
     quick: bool = False
