@@ -41,7 +41,7 @@ def out_of_range(option):
         bad = {"ints": [option.low - 1, option.high + 1, 2**63], "floats": [NAN, INF, -INF, option.high * 2],
                "choices": ["", "nonsense"]}[option.type]  # fmt: skip
         whole = [int(value) if option.type == "ints" else value for value in bad]
-        return [[value] for value in whole] + [[option.choices[0] if option.choices else 0] * 9]
+        return [[value] for value in whole] + [[option.choices[0] if option.choices else 0] * 17]
     if option.type == "choice":
         return ["", "nonsense", option.choices[0].upper(), option.choices[0] + "\0", "\ud800", "é" * 1000]
     if option.type == "int":
