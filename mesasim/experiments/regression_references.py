@@ -129,7 +129,8 @@ def run(
         "tables": [
             {"title": "L/D by number of tasks", "head": ["M", "draws of the set", *COLUMNS], "rows": rows,
              "note": "Mean ± standard error over draws of the set; in brackets the pilot's figure, and how many standard errors "
-             "of one draw's figure it is from ours. The noise alone is .03125."}
+             f"of one draw's figure it is from ours, if the pilot had {PILOT_SEQUENCES:,} sequences a row (not on record). "
+             "The noise alone is .03125."}
         ],
         "deviations": deviations,
     }  # fmt: skip

@@ -253,7 +253,8 @@ def table(kind: Kind, readings: list[Reading]) -> dict[str, Any]:
         rows.append([called(r.number), *cells, str(r.index or "-"), str(r.beside_fresh or "-")])
     head = ["trained on", *(f"{where}: {name}" for where in (TRAINED, UNSEEN) for name in (NETWORK, LEARNER, LOOKUP))]
     note = (
-        "± standard error over episodes; of the index by bootstrap over episodes. '-': there is none, or these episodes do "
+        "± standard error over episodes; of the index by bootstrap over episodes, which leaves out how "
+        "training from another seed would have gone. '-': there is none, or these episodes do "
         "not tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the "
         "learner's place."
     )
