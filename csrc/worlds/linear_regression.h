@@ -141,7 +141,7 @@ struct LinearRegression {
     } else {
       s.y = draw_example(c.law(), key, s.point, weights(c, s), inputs(c, s));
     }
-    return {static_cast<float>(-error * error), terminated, false};
+    return {static_cast<float>(-error * error), terminated, terminated};
   }
 
   MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
