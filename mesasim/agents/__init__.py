@@ -38,6 +38,10 @@ class NetworkConfig:
     """Steps that a window agent or a transformer sees; a whole episode, and a transformer forgets nothing."""
     hide: tuple[str, ...] = ()
     """Fields of the observation that are withheld from the network: previous_reward, previous_action …"""
+    embed: int = 0
+    """Units of a tanh layer before a gru or lstm; 0: none."""
+    memory: int = 0
+    """Steps over which the units of a gru or lstm begin by forgetting (chrono initialisation); 0: torch's, half a step."""
     heads: int = 4
     """Attention heads of a transformer; they share `hidden` out evenly."""
     strict: bool = False
@@ -52,6 +56,10 @@ class NetworkConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 65536:
                 raise ValueError(f"{name}: got {value!r}, allowed: 1 to 65536")
+        for name in ("embed", "memory"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 0 <= value <= 65536:
+                raise ValueError(f"{name}: got {value!r}, allowed: 0 (none) to 65536")
         self.hide = tuple(self.hide)
         if not isinstance(self.strict, bool):
             raise ValueError(f"strict: got {self.strict!r}, allowed: True, False")
@@ -74,7 +82,7 @@ def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actio
     if config.kind == "transformer":
         network = Transformer(fields, num_actions, config.hidden, config.layers, config.window, config.heads)
     else:
-        network = Recurrent(fields, num_actions, config.hidden, config.kind)
+        network = Recurrent(fields, num_actions, config.hidden, config.kind, config.embed, config.memory)
     return Truncated(network, config.window) if config.strict else network
 
 

@@ -13,24 +13,47 @@ from mesasim.agents.network import Network
 
 class Recurrent(Network):
     """One GRU or LSTM layer over the whole observation, history fields and all. The carry is the hidden state, and for
-    the LSTM its cell beside it."""
+    the LSTM its cell beside it.
 
-    def __init__(self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru") -> None:
+    Args:
+        embed: units of a tanh layer before it, which can tell an action that was rewarded from one that was not before the
+            core sees either (dense - LSTM - dense in Mikulik et al. 2020); 0: none.
+        memory: steps over which its units begin by forgetting, spread from 1 to this many (chrono initialisation, Tallec
+            and Ollivier 2018, "Can recurrent neural networks warp time?"); 0: torch's, which forgets half a step.
+    """
+
+    def __init__(
+        self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru", embed: int = 0,
+        memory: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__(fields)
         if cell not in ("gru", "lstm"):
             raise ValueError(f"cell: got {cell!r}, allowed: 'gru', 'lstm'")
         self.hidden, self.cell = hidden, cell
-        self.core = (nn.GRU if cell == "gru" else nn.LSTM)(self.encoder.width, hidden)
+        self.embed = nn.Sequential(nn.Linear(self.encoder.width, embed), nn.Tanh()) if embed else nn.Identity()
+        self.core = (nn.GRU if cell == "gru" else nn.LSTM)(embed or self.encoder.width, hidden)
         for name, parameter in self.core.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.split(hidden):
                     nn.init.orthogonal_(gate)
+        if memory:
+            self._remember(memory)
         self.add_heads(hidden, num_actions)
+
+    def _remember(self, steps: int) -> None:
+        """Biases of the gate that keeps: b, so that it keeps T / (T + 1) with T from 1 to steps."""
+        kept = torch.empty(self.hidden).uniform_(1, max(2, steps)).log()
+        # torch's order is reset, update, new (GRU; the update gate keeps) and input, forget, cell, output (LSTM).
+        gate = slice(self.hidden, 2 * self.hidden)
+        self.core.bias_ih_l0.data[gate], self.core.bias_hh_l0.data[gate] = kept, 0.0
+        if self.cell == "lstm":
+            self.core.bias_ih_l0.data[: self.hidden], self.core.bias_hh_l0.data[: self.hidden] = -kept, 0.0
 
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
 
     def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = self.embed(inputs)
         # Between two steps at which some episode starts the core runs uninterrupted.
         cuts = is_first.any(dim=1).nonzero().flatten().tolist()
         starts = sorted({0, *cuts})
