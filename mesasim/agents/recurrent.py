@@ -44,10 +44,12 @@ class Recurrent(Network):
         """Biases of the gate that keeps: b, so that it keeps T / (T + 1) with T from 1 to steps."""
         kept = torch.empty(self.hidden).uniform_(1, max(2, steps)).log()
         # torch's order is reset, update, new (GRU; the update gate keeps) and input, forget, cell, output (LSTM).
-        gate = slice(self.hidden, 2 * self.hidden)
-        self.core.bias_ih_l0.data[gate], self.core.bias_hh_l0.data[gate] = kept, 0.0
+        biases = {name: parameter.data for name, parameter in self.core.named_parameters() if "bias" in name}
+        gates = [(slice(self.hidden, 2 * self.hidden), kept)]
         if self.cell == "lstm":
-            self.core.bias_ih_l0.data[: self.hidden], self.core.bias_hh_l0.data[: self.hidden] = -kept, 0.0
+            gates.append((slice(0, self.hidden), -kept))
+        for gate, bias in gates:
+            biases["bias_ih_l0"][gate], biases["bias_hh_l0"][gate] = bias, 0.0
 
     def initial_carry(self, num_slots: int) -> Tensor:
         return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
