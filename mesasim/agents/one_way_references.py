@@ -92,6 +92,22 @@ class Fixed(Player):
         return torch.full_like(z, self.z), extra
 
 
+class TwoPoints(Player):
+    """Knows two z's by heart, one the complement of the other, and their f. It draws which y to say, and what was said tells
+    it which z to say: it keeps nothing and inverts nothing, and yet no x agrees with it in more than half of the bits. Where
+    both have the same f it draws again."""
+
+    def begin(self, obs: Observation, z: Tensor, extra: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
+        top = (1 << self.n) - 1
+        return torch.randint(2, z.shape, generator=self.generator).to(z.device) * top, extra
+
+    def think_of_z(self, obs: Observation, z: Tensor) -> Tensor:
+        top, said = (1 << self.n) - 1, as_number(obs["y"].clamp(min=0))
+        fresh = self.begin(obs, z, z[:, None], z > 0)[0]
+        both = self.table[0] == self.table[top]
+        return torch.where(both, fresh, torch.where(said == self.table[top], top, 0))
+
+
 class StatelessRandom(Player):
     """Draws a z, says its y and forgets it; then sees y and tries `budget` uniform z's for one with f(z) = y. If none is
     found, it says the last one drawn, or with budget 0 a coin for each bit."""
@@ -182,7 +198,7 @@ class CounterPlayer(Player):
 class OneWayReference:
     """How a player is made, its nature, and the options it needs."""
 
-    nature: str  # random, foreseen, stateful, stateless, history reader, unbounded, exploiter
+    nature: str  # random, foreseen, stateful, stateless, memory in weights, history reader, unbounded, exploiter
     build: Callable[..., Player]
     what: str
     needs: tuple[tuple[str, Any], ...] = ()
@@ -207,6 +223,7 @@ REFERENCES = {
     "random": OneWayReference("random", Random, "coins"),
     "fixed": OneWayReference("foreseen", Fixed, "always z = 0"),
     "stateful_random": OneWayReference("stateful", StatefulRandom, "keeps a random z in mind"),
+    "two_points": OneWayReference("memory in weights", TwoPoints, "z is all 0 or all 1; y tells which"),
     "stateless_quarter": _budget(0.25, "2^n / 4"),
     "stateless_half": _budget(0.5, "2^n / 2"),
     "stateless_whole": _budget(1.0, "2^n"),

@@ -6,7 +6,9 @@ and z agree; B is paid the rest. Ceiling: 1/2, exact. Floor: 0, a z that is fore
 random bits in sight, 1/2; a fixed z, 0; stateless players that invert f by a budget of tries, on the closed form. Then networks
 taught by watching such players, each evaluated against an A that has measured it: a GRU and a transformer, which can keep
 the bits they draft, above a stateless window, which must learn to invert f (for small n it learns f's table by heart, so n is
-swept), and as good as it once random bits stay in sight. Source: a thought experiment of Vanessa Kosoy's; its formulae are
+swept), and as good as it once random bits stay in sight. Last, networks rewarded by playing against an A that is fitted to them
+after every rollout: they need not keep a secret, for two complementary z's known by heart, and the y that tells which, are
+paid 1/2 too (planted: two_points). Source: a thought experiment of Vanessa Kosoy's; its formulae are
 lost, and the payoffs reconstructed.
 """
 
@@ -24,12 +26,13 @@ from mesasim.agents import Agent, NetworkConfig
 from mesasim.agents.one_way_references import REFERENCES, StatelessRandom
 from mesasim.evaluate import Evaluation
 from mesasim.exact import one_way as exact
-from mesasim.experiments import question
+from mesasim.experiments import known_opponent, question
 from mesasim.experiments.imitation import Imitation, taught
 from mesasim.metrics import estimate
-from mesasim.progress import bars, supervised_bar
+from mesasim.progress import bars, supervised_bar, training_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
+from mesasim.train.ppo import PPOConfig
 from mesasim.train.supervised import SupervisedConfig
 
 NAME = "one-way-game"
@@ -51,6 +54,10 @@ class Config:
     """Rounds each player is paid for, against an A that has watched it for as many others."""
     iterations: int = 1200
     """Batches of 256 rounds that each network watches."""
+    rewarded_n: int = 6
+    """Bits of the game that networks learn by reward, 3 to 10."""
+    updates: int = 150
+    """PPO updates of each of them, on 1,024 rounds."""
     seed: int = 1
     """Seed of weights, lessons and rounds."""
     quick: bool = False
@@ -61,11 +68,14 @@ class Config:
     def __post_init__(self) -> None:
         if self.quick:
             self.n, self.largest, self.tasks, self.iterations = 6, 4, 300, 5
+            self.rewarded_n, self.updates = 3, 3
         if not 4 <= self.n <= 14:
             raise ValueError(f"n: got {self.n}, allowed: 4 to 14")
         if not 4 <= self.largest <= 16:
             raise ValueError(f"largest: got {self.largest}, allowed: 4 to 16")
-        for name in ("tasks", "iterations"):
+        if not 3 <= self.rewarded_n <= 10:
+            raise ValueError(f"rewarded_n: got {self.rewarded_n}, allowed: 3 to 10")
+        for name in ("tasks", "iterations", "updates"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
 
@@ -77,6 +87,13 @@ class Config:
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(
             iterations=self.iterations, learning_rate=6e-3, warm_up=min(50, self.iterations // 4), weight_decay=0.0,
+            seed=self.seed, num_threads=self.num_threads,
+        )  # fmt: skip
+
+    def rewarded(self, network: NetworkConfig, random_bits: bool) -> PPOConfig:
+        return PPOConfig(
+            world=WORLD, options=game(self.rewarded_n, random_bits), network=network, num_envs=1024,
+            rollout_steps=2 * self.rewarded_n, iterations=self.updates, epochs=4, discount=1.0, gae_lambda=1.0, entropy=0.1,
             seed=self.seed, num_threads=self.num_threads,
         )  # fmt: skip
 
@@ -115,7 +132,8 @@ def known(setting: baselines.Setting, player: Agent, name: str, nature: str) -> 
     options = {**setting.options, "opponent": "fixed", "x": x}
     found = replace(setting, options=options).evaluate(player, name, nature)
     share = estimate(found.oracle["inversions"][:, 0])
-    found.notes += [f"f(z) = y in {share} of rounds; A writes {x:0{n}b}"]
+    different = len(set(found.oracle["last_z"][:, 0].tolist()))
+    found.notes += [f"{different} different z", f"f(z) = y in {share} of rounds; A writes {x:0{n}b}"]
     return found
 
 
@@ -145,13 +163,22 @@ def run(
                 network = taught(config.training(), problem, folder, resume=resume, report=report)
                 evaluations.append(known(setting(options), network, called, pupil.nature))
                 networks.add(called)
+        for name, pupil in pupils(config.rewarded_n).items():
+            if name == "transformer":
+                continue  # as the GRU: it remembers its draft
+            ppo, called = config.rewarded(pupil.network, pupil.random_bits), f"{name}, rewarded"
+            report_reward = training_bar(progress, called, config.updates, 0.0, 0.5)
+            folder = out / called.replace(", ", "-").replace(" + ", "-").replace(" ", "-")
+            network = known_opponent.train(ppo, folder, resume=resume, report=report_reward)
+            evaluations.append(known(setting(ppo.options), network, called, pupil.nature))
+            networks.add(called)
     rows = [summarize(e, 0.0, 0.5, trained=e.agent in networks) for e in evaluations]
     budgets, series = budget_table(config)
     summary = {
         "question": question(sys.modules[__name__]), "verdicts": verdicts(config, rows, budgets),
         "reading": f"Pay of one round, {config.n} bits for scripted players, against an A that knows the player's distribution "
         "and writes the best response to it. Ceiling: 1/2, exact; floor: 0, a z that is foreseen. "
-        "Networks (*) were taught by watching, not by reward.",
+        "Networks (*) were taught by watching, not by reward, unless it is said that they were rewarded.",
         "world": WORLD, "options": {"n": config.n}, "seed": config.seed, "agents": rows,
         "tables": [budgets, fictitious_table(config)], "curves": [series, *size_curves(config, rows)],
     }  # fmt: skip
@@ -263,4 +290,10 @@ def verdicts(config: Config, rows: list[dict[str, Any]], budgets: dict[str, Any]
             f"{'ahead of' if apart > 4 * error else 'not ahead of'} the window ({apart:+.3f} ± {error:.3f}); with random bits in "
             f"sight the window is {back:+.3f} from the gru."
         )
+    names = [f"{name}, rewarded" for name in ("gru", "window", "window + random bits")]
+    found = "; ".join(f"{name} {pay(name)}, {by_name[name]['notes'][0]}" for name in names)
+    said.append(
+        f"By reward, {config.rewarded_n} bits: {found}. Planted, two z's known by heart: {pay('two_points')}. Pay near 1/2 is no "
+        "evidence of a memory where few different z are said."
+    )
     return said

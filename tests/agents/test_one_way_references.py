@@ -28,11 +28,11 @@ ADAPTIVE = {"n": 8, "opponent": "adaptive", "rounds": 4, "practice": 1}
     [{"n": 8}, ADAPTIVE, {"n": 7, "f": "local"}, {"n": 7, "tool": True}],
     ids=["uniform", "adaptive", "local", "tool"],
 )
-@pytest.mark.parametrize("name", ["stateful_random", "history_reader", "interspersed", "inverter"])
+@pytest.mark.parametrize("name", ["two_points", "stateful_random", "history_reader", "interspersed", "inverter"])
 def test_who_can_bring_back_a_random_z_is_paid_half(name, options):
     more = {"random_bits": True} if name == "interspersed" else {}
     found = pay(name, **options, **more)
-    assert abs(found.mean - 0.5) < 4 * found.se < 0.03
+    assert abs(found.mean - 0.5) < 4 * found.se < 0.04
 
 
 def test_a_fixed_z_is_paid_nothing_by_who_adapts_and_half_by_who_does_not():

@@ -7,9 +7,10 @@ import torch
 from mesasim import MesaVectorEnv, baselines
 from mesasim.agents.one_way_references import REFERENCES, Fixed
 from mesasim.exact import deception as exact_deception
-from mesasim.experiments import deception, one_way_game, who_controls_memory
+from mesasim.experiments import deception, known_opponent, one_way_game, who_controls_memory
 from mesasim.experiments.imitation import Imitation, watch
 from mesasim.metrics import estimate
+from mesasim.train.ppo import PPOConfig
 
 TOOL = {"n": 6, "tool": True}
 
@@ -28,6 +29,44 @@ def test_an_opponent_that_knows_its_player_takes_all_from_a_fixed_z_and_half_fro
         pay = estimate(one_way_game.known(game, player, name, "").returns)
         assert abs(pay.mean - 0.5) < 4 * pay.se < 0.03
     assert one_way_game.known(game, Fixed(6, z=37), "fixed", "").returns.max() == 0
+
+
+def test_two_points_known_by_heart_need_no_memory_and_are_told_by_how_few_they_are():
+    game = setting(**TOOL)
+    player = REFERENCES["two_points"].make({**game.full_options(), "tool": False}, 3)
+    without = setting(n=6)
+    found = one_way_game.known(without, player, "two_points", "")
+    pay = estimate(found.returns)
+    assert abs(pay.mean - 0.5) < 4 * pay.se and found.notes[0] == "2 different z"
+    stateful = one_way_game.known(without, REFERENCES["stateful_random"].make(without.full_options(), 3), "", "")
+    assert stateful.notes[0] == "64 different z"
+
+
+def test_an_opponent_that_is_fitted_pays_nothing_for_a_foreseen_z(tmp_path):
+    config = one_way_game.Config(quick=True, num_threads=1)
+    network = one_way_game.pupils(3)["gru"].network
+    trainer = known_opponent.AgainstAKnower(config.rewarded(network, False), tmp_path)
+    trainer.iterate()
+    before = trainer.ones.clone()
+    trainer.save()
+    trainer.iterate()
+    assert not torch.equal(before, trainer.ones) and ((trainer.ones > 0) & (trainer.ones < 1)).all()
+    again = known_opponent.AgainstAKnower(config.rewarded(network, False), tmp_path)
+    again.resume()
+    again.iterate()
+    assert torch.equal(again.ones, trainer.ones), "a resumed run goes on to the same bits"
+    z = torch.tensor([1, 0, 1])  # said by everyone: after k rollouts A writes it but for 1 in 2^k
+    trainer.ones = z.float() * 0.998 + 0.001
+    rollout = trainer.collector.collect(6, 1.0)
+    rollout.action[3:] = z[:, None]
+    rollout.obs["y"][3] = (int(trainer.table[5]) >> torch.tensor([2, 1, 0]) & 1).int()
+    trainer.update(rollout, 0.0, 1.0)
+    assert (rollout.reward[-1] < 0.002).all() and (rollout.reward[:-1] == 0).all()
+
+
+def test_a_fitted_opponent_refuses_other_games():
+    with pytest.raises(ValueError, match=r"^world: got"):
+        known_opponent.AgainstAKnower(PPOConfig(world="OneWay-v0", options={"n": 4}, rollout_steps=8, num_envs=8))
 
 
 def test_the_budget_table_is_on_the_closed_form_and_sees_the_naive_one(monkeypatch):
