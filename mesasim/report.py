@@ -179,8 +179,11 @@ def reward_by_step_figure(rows: list[dict[str, Any]]) -> Figure:
     _label_ends(axes, [row for row in rows if not row.get("trained")])
     axes.set_xlabel("step within the episode (weights frozen)")
     axes.set_ylabel("mean reward")
-    if any(row.get("trained") for row in rows):
-        axes.legend(frameon=False)
+    trained = sum(bool(row.get("trained")) for row in rows)
+    if trained > 6:  # below the figure, where it hides nothing
+        axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    elif trained:
+        axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

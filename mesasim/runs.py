@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
@@ -25,7 +26,7 @@ def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: boo
     """Makes the folder, or refuses one that already holds a run. `resume` goes on in a folder with the same settings;
     `overwrite` removes the run that is there."""
     held = out / CONFIG
-    described = {"experiment": experiment, **config}
+    described = json.loads(json.dumps({"experiment": experiment, **config}))  # as a file holds it: tuples are lists
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"out: {out} is a file, allowed: a folder")
     if held.exists() and resume:

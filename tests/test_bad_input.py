@@ -103,7 +103,8 @@ def test_option_takes_its_bounds_and_numpy_scalars(world, option):
     if option.type == "int":
         values.append(np.int64(option.default))
     if option.type == "float":
-        values += [option.low, option.high, np.float32(option.default), 1]
+        whole = [1] if option.low <= 1 <= option.high else [0]  # an integer is a number too
+        values += [option.low, option.high, np.float32(option.default), *whole]
     for value in values:
         assert mesasim.spec.load_spec(world, {option.name: value}).id == world
 

@@ -72,7 +72,7 @@ def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
         "one fixed task, no memory": Learner(
             "stateless", replace(plain, options=options | {"num_tasks": 1}, network=NetworkConfig("mlp"))
         ),
-        "rewards told at the episode's end": Learner("recurrent", whole),
+        "rewards told at the end, in sum": Learner("recurrent", whole),
         "outer learning rate / 10": Learner("recurrent", replace(plain, learning_rate=plain.learning_rate / 10)),
         "outer learning rate × 3": Learner("recurrent", replace(plain, learning_rate=plain.learning_rate * 3)),
         "an update every step": Learner("recurrent", often(1)),
