@@ -40,6 +40,8 @@ class NetworkConfig:
     """Fields of the observation that are withheld from the network: previous_reward, previous_action …"""
     embed: int = 0
     """Units of a tanh layer before a gru or lstm; 0: none."""
+    readout: int = 0
+    """Units of a tanh layer that reads the state of a gru or lstm together with what is seen; 0: none."""
     memory: int = 0
     """Steps over which the units of a gru or lstm begin by forgetting (chrono initialisation); 0: torch's, half a step."""
     heads: int = 4
@@ -56,7 +58,7 @@ class NetworkConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 65536:
                 raise ValueError(f"{name}: got {value!r}, allowed: 1 to 65536")
-        for name in ("embed", "memory"):
+        for name in ("embed", "readout", "memory"):
             value = getattr(self, name)
             if not isinstance(value, int) or not 0 <= value <= 65536:
                 raise ValueError(f"{name}: got {value!r}, allowed: 0 (none) to 65536")
@@ -82,7 +84,9 @@ def build_network(config: NetworkConfig, fields: Sequence[FieldShape], num_actio
     if config.kind == "transformer":
         network = Transformer(fields, num_actions, config.hidden, config.layers, config.window, config.heads)
     else:
-        network = Recurrent(fields, num_actions, config.hidden, config.kind, config.embed, config.memory)
+        network = Recurrent(
+            fields, num_actions, config.hidden, config.kind, config.embed, config.readout, config.memory
+        )
     return Truncated(network, config.window) if config.strict else network
 
 

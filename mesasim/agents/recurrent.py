@@ -18,27 +18,31 @@ class Recurrent(Network):
     Args:
         embed: units of a tanh layer before it, which can tell an action that was rewarded from one that was not before the
             core sees either (dense - LSTM - dense in Mikulik et al. 2020); 0: none.
+        readout: units of a tanh layer after it that reads the core's state together with its input, so that what is done can
+            depend on the memory of what is seen now; 0: none, actions are linear in the state.
         memory: steps over which its units begin by forgetting, spread from 1 to this many (chrono initialisation, Tallec
             and Ollivier 2018, "Can recurrent neural networks warp time?"); 0: torch's, which forgets half a step.
     """
 
     def __init__(
         self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru", embed: int = 0,
-        memory: int = 0,
+        readout: int = 0, memory: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(fields)
         if cell not in ("gru", "lstm"):
             raise ValueError(f"cell: got {cell!r}, allowed: 'gru', 'lstm'")
         self.hidden, self.cell = hidden, cell
         self.embed = nn.Sequential(nn.Linear(self.encoder.width, embed), nn.Tanh()) if embed else nn.Identity()
-        self.core = (nn.GRU if cell == "gru" else nn.LSTM)(embed or self.encoder.width, hidden)
+        width = embed or self.encoder.width
+        self.core = (nn.GRU if cell == "gru" else nn.LSTM)(width, hidden)
         for name, parameter in self.core.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.split(hidden):
                     nn.init.orthogonal_(gate)
         if memory:
             self._remember(memory)
-        self.add_heads(hidden, num_actions)
+        self.readout = nn.Sequential(nn.Linear(hidden + width, readout), nn.Tanh()) if readout else None
+        self.add_heads(readout or hidden, num_actions)
 
     def _remember(self, steps: int) -> None:
         """Biases of the gate that keeps: b, so that it keeps T / (T + 1) with T from 1 to steps."""
@@ -64,7 +68,8 @@ class Recurrent(Network):
             carry = carry * ~is_first[start].unsqueeze(-1)
             output, carry = self._run(inputs[start:end], carry)
             outputs.append(output)
-        return torch.cat(outputs), carry
+        hidden = torch.cat(outputs)
+        return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry
 
     def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":

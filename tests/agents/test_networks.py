@@ -14,6 +14,9 @@ KINDS = [
     NetworkConfig("window", window=4),
     NetworkConfig("gru"),
     NetworkConfig("lstm"),
+    NetworkConfig("gru", embed=12, readout=8, memory=20),
+    NetworkConfig("lstm", embed=12, readout=8, memory=20),
+    NetworkConfig("gru", embed=12, window=3, strict=True),
     NetworkConfig("transformer", window=STEPS),
     NetworkConfig("transformer", window=4, layers=1),
     NetworkConfig("transformer", window=3),
@@ -31,7 +34,7 @@ WORLDS = [
 
 
 def label(config):
-    return f"{config.kind}{config.window}{'-strict' * config.strict}"
+    return f"{config.kind}{config.window}{'-strict' * config.strict}{'-embed' * bool(config.embed)}"
 
 
 @pytest.fixture(params=WORLDS, ids=lambda w: w[0])
@@ -108,6 +111,36 @@ def test_a_stateless_network_is_not_shown_the_history():
     assert agent.initial_carry(4).shape == (4, 0)
 
 
+def test_a_withheld_field_reaches_no_network_and_an_unknown_one_is_refused():
+    fields = field_shapes(make_vec("Bandit-v0", 1, history=True).fields)
+    agent = build_network(NetworkConfig("gru", hide=("previous_reward",)), fields, 5)
+    assert [f.name for f in agent.encoder.fields] == [f.name for f in fields if f.name != "previous_reward"]
+    with pytest.raises(ValueError, match=r"hide: got nothing, allowed: .*previous_reward"):
+        build_network(NetworkConfig("gru", hide=("nothing",)), fields, 5)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_a_long_memory_holds_what_a_short_one_forgets(kind, steps=20):
+    """With no input at all, how much of a state is left after 20 steps: chrono initialisation spreads the times from 1 to
+    200 steps, so that more than half of the units' states are still there; torch's biases leave next to nothing."""
+    field = [FieldShape("nothing", (1,), 0, 0, 0)]
+    obs = {"nothing": torch.zeros(steps, 1, 1)}
+    left = {}
+    for memory in (0, 200):
+        torch.manual_seed(0)
+        agent = build_network(NetworkConfig(kind, memory=memory), field, 2)
+        for name, parameter in agent.core.named_parameters():
+            if "weight" in name:
+                parameter.data.zero_()  # each unit by itself
+        cell = slice(64, 128) if kind == "lstm" else slice(0, 64)
+        carry = torch.ones_like(agent.initial_carry(1))
+        blank = torch.zeros_like(carry)
+        first = torch.zeros(steps, 1, dtype=torch.bool)
+        kept = agent.unroll(obs, first, carry).carry - agent.unroll(obs, first, blank).carry
+        left[memory] = kept[0, cell].median().item()
+    assert left[0] < 0.01 and left[200] > 0.5
+
+
 def test_labels_become_one_hot_and_bounded_quantities_unit():
     encoder = Encoder(
         [
@@ -121,7 +154,9 @@ def test_labels_become_one_hot_and_bounded_quantities_unit():
     assert encoder.width == 8
 
 
-@pytest.mark.parametrize("bad", [{"kind": "perceptron"}, {"hidden": 0}, {"layers": 1.5}, {"window": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"kind": "perceptron"}, {"hidden": 0}, {"layers": 1.5}, {"window": 0}, {"embed": -1}, {"memory": 1.5}]
+)
 def test_a_bad_network_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         NetworkConfig(**bad)

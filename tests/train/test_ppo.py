@@ -9,7 +9,7 @@ import torch
 
 from mesasim.agents import NetworkConfig
 from mesasim.integrity import weights_hash
-from mesasim.train.checkpoint import latest_checkpoint
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint
 from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
 
 SMALL = PPOConfig(
@@ -26,8 +26,14 @@ MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3
 
 LOOKING_BACK = dataclasses.replace(MAZE, network=NetworkConfig("transformer", hidden=8, heads=2, window=4))
 TRUNCATED = dataclasses.replace(MAZE, network=NetworkConfig("gru", hidden=8, window=3, strict=True))
+TAUGHT = dataclasses.replace(  # by a critic that sees the oracle, told rewards in sum, with short discounts first
+    SMALL, critic="oracle", reward_at="episode", first_discount=0.5,
+    network=NetworkConfig("gru", hidden=8, embed=6, readout=6, memory=4),
+)  # fmt: skip
 CONFIGS = pytest.mark.parametrize(
-    "config", [SMALL, MAZE, LOOKING_BACK, TRUNCATED], ids=["bandit", "maze", "looking back", "truncated"]
+    "config",
+    [SMALL, MAZE, LOOKING_BACK, TRUNCATED, TAUGHT],
+    ids=["bandit", "maze", "looking back", "truncated", "taught"],
 )
 
 
@@ -106,6 +112,53 @@ def test_an_interrupt_in_mid_update_leaves_a_checkpoint_that_resumes_to_the_same
     assert weights_hash(resumed) == weights_hash(train(SMALL, tmp_path / "whole"))
 
 
+def test_rewards_told_at_the_end_are_the_same_in_sum():
+    """Four-pull episodes, rollouts of six steps: sums go on from one rollout to the next."""
+    told = {}
+    for when in ("step", "episode"):
+        trainer = Trainer(dataclasses.replace(SMALL, reward_at=when))
+        blocks = [trainer.collector.collect(6, 0.9) for _ in range(4)]
+        told[when] = torch.cat([b.reward for b in blocks]), torch.cat([b.done for b in blocks])
+    (dense, done), (sparse, same) = told["step"], told["episode"]
+    assert torch.equal(done, same) and done[3].all() and done.sum() == 6 * SMALL.num_envs
+    assert (sparse[~done] == 0).all()
+    sums = dense.reshape(6, 4, SMALL.num_envs).sum(dim=1)
+    assert torch.equal(sparse[3::4], sums) and sums.std() > 0.5
+
+
+def test_the_discount_begins_short_and_ends_where_it_is_set():
+    trainer = Trainer(dataclasses.replace(SMALL, iterations=100, first_discount=0.5, discount=0.98))
+    seen = []
+    for iteration in (0, 25, 50, 99):
+        trainer.iteration = iteration
+        seen.append(trainer.discount())
+    # The horizon goes 2, 10, 50: evenly in its logarithm over the first half.
+    assert seen == pytest.approx([0.5, 0.9, 0.98, 0.98])
+
+
+def test_a_critic_on_the_oracle_serves_training_alone(tmp_path):
+    config = dataclasses.replace(SMALL, critic="oracle")
+    agent = train(config, tmp_path)
+    loaded, _ = load_agent(tmp_path)
+    assert weights_hash(loaded) == weights_hash(agent)
+    assert {f.name for f in agent.encoder.fields} == {f.name for f in train(SMALL, tmp_path / "own").encoder.fields}
+    names = set(load_checkpoint(latest_checkpoint(tmp_path))[0])
+    assert any(name.startswith("critic/") for name in names) and not agent.needs_oracle
+
+
+def test_a_critic_on_the_oracle_learns_what_a_task_is_worth():
+    """Values of the first step: the oracle's critic knows the arms, an agent's own head cannot."""
+    explained = {}
+    for critic in ("agent", "oracle"):
+        trainer = Trainer(dataclasses.replace(SMALL, critic=critic, num_envs=512, iterations=40, rollout_steps=4))
+        for _ in range(40):
+            trainer.iterate()
+        rollout = trainer.collector.collect(4, 0.99)
+        returns, first = rollout.reward.sum(dim=0), rollout.value[0]
+        explained[critic] = 1 - (returns - first).var().item() / returns.var().item()
+    assert explained["oracle"] > 0.25 and explained["agent"] < 0.1
+
+
 def test_a_failure_in_mid_iteration_saves_nothing(tmp_path):
     def fail(metrics):
         raise RuntimeError("planted")
@@ -165,7 +218,8 @@ def test_memory_beats_none_on_a_task_of_memory(tmp_path):
     "bad",
     [
         {"num_envs": 0}, {"epochs": 0}, {"learning_rate": -1}, {"learning_rate": float("nan")}, {"discount": 1.5},
-        {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5},
+        {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5}, {"critic": "crowd"}, {"reward_at": "noon"},
+        {"first_discount": 1.0},
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused(bad):
