@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mesasim.integrity import write_whole
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -12,7 +12,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.agents.base import Observation, OracleFollower, ScriptedAgent
 from mesasim.buffers import address
-from mesasim.mazes.machine import integer, machine
+from mesasim.machine import integer, machine
 from mesasim.spec import load_spec
 
 WINDOW, GRID, ORACLE = "window", "grid", "oracle"

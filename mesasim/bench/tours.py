@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mesasim.devices import check_device
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 from mesasim.tsp import solve
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import METHOD_NAMES

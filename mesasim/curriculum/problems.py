@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from mesasim import _core
 from mesasim.buffers import address
-from mesasim.mazes.machine import integer, threads
+from mesasim.machine import integer, threads
 
 MAX_COUNT = 2**40
 NO_LIMIT = 2**63 - 1

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 
 SCHEDULES = ("uniform", "easy_to_hard", "hard_only")
 

@@ -23,7 +23,7 @@ from mesasim.curriculum.problems import (
     solve,
     whole_numbers,
 )
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.machine import integer
 from mesasim.mazes import endpoints as _endpoints
 from mesasim.mazes import exchange, pixels, selection, solving, structure
 from mesasim.mazes.cells import name_some
-from mesasim.mazes.machine import integer
 
 MIN_SIDE, MAX_SIDE = 2, _core.MAX_MAZE_SIDE
 BIT = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 
 if TYPE_CHECKING:
     from mesasim.mazes.batch import Mazes

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from mesasim.machine import integer
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
 from mesasim.mazes.generation import generate
-from mesasim.mazes.machine import integer
 from mesasim.mazes.selection import select
 from mesasim.mazes.solving import Solutions
 from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, read_shard, write_shards

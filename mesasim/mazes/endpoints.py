@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.buffers import address
+from mesasim.machine import integer, machine, portions
 from mesasim.mazes.cells import cell_numbers, name_some
-from mesasim.mazes.machine import integer, machine, portions
 from mesasim.mazes.solving import check_on_impossible
 
 if TYPE_CHECKING:

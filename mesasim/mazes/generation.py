@@ -10,8 +10,8 @@ import torch
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
+from mesasim.machine import integer, machine, portions
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
-from mesasim.mazes.machine import integer, machine, portions
 
 
 def algorithms() -> dict[str, tuple[str, list[_core.Option]]]:

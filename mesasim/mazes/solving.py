@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.buffers import address
+from mesasim.machine import machine, portions
 from mesasim.mazes.cells import cell_numbers, name_some
-from mesasim.mazes.machine import machine, portions
 
 if TYPE_CHECKING:
     from mesasim.mazes.batch import Mazes

@@ -14,7 +14,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.integrity import write_whole
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 from mesasim.mazes.solving import COL_STEP, ROW_STEP
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.mazes.machine import integer, machine, portions
+from mesasim.machine import integer, machine, portions
 
 MAX_COUNT = 2**31
 NORMALS_A_NUMBER = 8  # what `portions` calls a cell takes about an eighth of a normal draw

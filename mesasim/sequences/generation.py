@@ -14,7 +14,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.mazes.machine import integer, machine
+from mesasim.machine import integer, machine
 
 Array = Tensor | np.ndarray
 GIVE = ("filter", "oracle", "filter_log", "oracle_log", "hidden")

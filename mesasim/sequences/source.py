@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.agents.encoding import FieldShape
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 from mesasim.sequences.generation import Array, generate, law_of
 from mesasim.train.prediction import Examples
 

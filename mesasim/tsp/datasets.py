@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mesasim.mazes.machine import integer
+from mesasim.machine import integer
 from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, write_shards
 from mesasim.tsp.generation import LabelledTours, distributions, generate, labelled
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES

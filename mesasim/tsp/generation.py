@@ -15,7 +15,7 @@ from mesasim import _core
 from mesasim.buffers import address
 from mesasim.curriculum.problems import portions
 from mesasim.devices import check_device
-from mesasim.mazes.machine import integer, machine
+from mesasim.machine import integer, machine
 from mesasim.tsp.heuristics import construct, improve
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import solve

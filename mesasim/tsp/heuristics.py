@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.buffers import address
-from mesasim.mazes.machine import integer, machine, portions
+from mesasim.machine import integer, machine, portions
 from mesasim.tsp.problems import as_batches
 
 CONSTRUCTIONS = {

@@ -12,7 +12,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.mazes.machine import integer, machine
+from mesasim.machine import integer, machine
 from mesasim.tsp.problems import Problems, as_batches
 
 METHODS = {"auto": 0, "held_karp": 1, "branch_and_bound": 2, "branch_and_cut": 3}

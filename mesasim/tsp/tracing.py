@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.buffers import address
-from mesasim.mazes.machine import integer, machine
+from mesasim.machine import integer, machine
 from mesasim.tsp.problems import as_problems
 from mesasim.tsp.solving import FOREVER, METHODS, NO_LIMIT, Tours, _solve
 

@@ -1,4 +1,4 @@
-"""Where a job over mazes runs, and the checks of what it is handed."""
+"""Where a native job runs, and the checks of what it is handed."""
 
 from __future__ import annotations
 
