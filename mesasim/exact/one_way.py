@@ -174,7 +174,7 @@ def best_response(found: ArrayLike) -> tuple[int, float]:
     x, pay = 0, 0.0
     for place in range(n):
         one = float(weights[(np.arange(weights.size) >> (n - 1 - place) & 1) == 1].sum())
-        x = x << 1 | (one > weights.sum() - one)
+        x = x << 1 | int(one > weights.sum() - one)
         pay += min(one, float(weights.sum()) - one) / n
     return x, pay
 
