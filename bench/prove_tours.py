@@ -1,4 +1,4 @@
-"""Tours held to other people's proofs: 20,000 instances of 5 to 13 cities to dynamic programming (tests/tsp/plain_tours.py),
+"""Tours held to other people's proofs: 20,000 instances of 5 to 13 cities to dynamic programming (tests/plain/tour_proofs.py),
 and, at 20 to 40 cities, HiGHS with lazy subtour rows and OR-tools' CP-SAT on the same whole numbers. Prints every mismatch;
 exit status 1 if there is one.
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--peer", action="append", choices=METHODS, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    plain = module(ROOT / "tests" / "tsp" / "plain_tours.py")
+    plain = module(ROOT / "tests" / "plain" / "tour_proofs.py")
     faults = against_dynamic_programming(plain, arguments.count) if arguments.count else 0
     for name in arguments.peer or METHODS:
         faults += against(name, arguments.venvs, plain, arguments.instances)

@@ -26,7 +26,7 @@ from mesasim.agents.bandit_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
-from mesasim.experiments.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
 from mesasim.metrics import estimate
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize

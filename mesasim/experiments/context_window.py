@@ -30,7 +30,7 @@ from mesasim.exact.last_outcome import enumerate_policies
 from mesasim.exact.sequences import coin_loss, window_loss
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
-from mesasim.experiments.comparing import Comparison, Learner, evaluate_all, train_learners
+from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, train_learners
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
 from mesasim.progress import bars, supervised_bar

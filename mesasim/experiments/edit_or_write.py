@@ -26,9 +26,18 @@ from mesasim.agents.masked import MaskedConfig
 from mesasim.agents.pointer import PointerConfig, Policy
 from mesasim.agents.tour_policies import nearest_city, write
 from mesasim.evaluate import Evaluation
-from mesasim.experiments import designs, question
-from mesasim.experiments.editing import Edit, Tours, accept_if_better, annealed, any_place, best_filling, best_seen
-from mesasim.experiments.tours import NextCity, labelled
+from mesasim.experiments import question
+from mesasim.experiments.shared import designs
+from mesasim.experiments.shared.editing import (
+    Edit,
+    Tours,
+    accept_if_better,
+    annealed,
+    any_place,
+    best_filling,
+    best_seen,
+)
+from mesasim.experiments.shared.tours import NextCity, labelled
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate, interval
 from mesasim.progress import bars, supervised_bar

@@ -28,7 +28,7 @@ from mesasim.analysis import rescorla_wagner
 from mesasim.evaluate import Evaluation, Moment, evaluate_agent
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
-from mesasim.experiments.comparing import Learner, train_learners
+from mesasim.experiments.shared.comparing import Learner, train_learners
 from mesasim.metrics import Estimate, estimate
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize

@@ -26,8 +26,9 @@ from mesasim.agents import Agent, NetworkConfig
 from mesasim.agents.one_way_references import REFERENCES, StatelessRandom
 from mesasim.evaluate import Evaluation
 from mesasim.exact import one_way as exact
-from mesasim.experiments import known_opponent, question
-from mesasim.experiments.imitation import Imitation, taught
+from mesasim.experiments import question
+from mesasim.experiments.shared import known_opponent
+from mesasim.experiments.shared.imitation import Imitation, taught
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar, training_bar
 from mesasim.results import summarize

@@ -29,7 +29,7 @@ from mesasim.agents.encoding import field_shapes
 from mesasim.analysis.interventions import USED_FROM, Transplant
 from mesasim.analysis.probing import Fit, excess, reading
 from mesasim.experiments import question
-from mesasim.experiments.laboratory import EDITED_BY, Laboratory, Measured
+from mesasim.experiments.shared.laboratory import EDITED_BY, Laboratory, Measured
 from mesasim.metrics import Metric, beyond_doubt, estimate, metric
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize

@@ -22,7 +22,7 @@ from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
 from mesasim.metrics import BEYOND_DOUBT, by_step, estimate, frozen_weights_slope
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run

@@ -26,7 +26,7 @@ import numpy as np
 from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.locating import (
+from mesasim.experiments.shared.locating import (
     LEARNER,
     LOOKUP,
     NETWORK,

@@ -21,7 +21,7 @@ from mesasim.agents import Agent
 from mesasim.agents.bandit_references import REFERENCES
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import DEPENDENT, recipe
-from mesasim.experiments.comparing import Learner, evaluate_all, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, train_learners
 from mesasim.metrics import estimate, fraction
 from mesasim.progress import bars
 from mesasim.results import summarize

@@ -25,7 +25,7 @@ from mesasim.agents.pointer import PointerConfig, Policy
 from mesasim.agents.tour_policies import any_city, beam, nearest_city, tour_lengths, write
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.tours import Labelled, NextCity, heuristic, labelled, next_city_hits
+from mesasim.experiments.shared.tours import Labelled, NextCity, heuristic, labelled, next_city_hits
 from mesasim.integrity import weights_hash
 from mesasim.metrics import interval
 from mesasim.progress import bars, supervised_bar

@@ -24,7 +24,7 @@ from mesasim.agents.two_step_references import REFERENCES
 from mesasim.analysis.two_step import Stay, play, stay
 from mesasim.exact import two_step as exact
 from mesasim.experiments import question
-from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
 from mesasim.metrics import BEYOND_DOUBT, Estimate
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run

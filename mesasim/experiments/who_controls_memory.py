@@ -28,7 +28,7 @@ from mesasim.agents.base import ScriptedAgent
 from mesasim.agents.one_way_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.imitation import Imitation, Record, taught, watch
+from mesasim.experiments.shared.imitation import Imitation, Record, taught, watch
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar

@@ -19,7 +19,7 @@ from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
-from mesasim.experiments.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig

@@ -5,69 +5,13 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from plain.draws import DRIFT, LAYOUT, MASK32, PLACEMENT, STEP, TASK, TIE, Draws, unit
 from scipy import stats
 
 import mesasim
 from mesasim import _core
 
 # The rules, once more
-
-TASK, STEP, LAYOUT, PLACEMENT, TIE, DRIFT = 0, 1, 2, 3, 4, 6  # purposes of draws
-MASK32 = 0xFFFFFFFF
-
-
-def philox(counter, key):
-    c, (k0, k1) = list(counter), key
-    for _ in range(10):
-        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [b >> 32 ^ c[1] ^ k0, b & MASK32, a >> 32 ^ c[3] ^ k1, a & MASK32]
-        k0, k1 = (k0 + 0x9E3779B9) & MASK32, (k1 + 0xBB67AE85) & MASK32
-    return c
-
-
-def unit(high, low):
-    return (((high << 32 | low) >> 11) + 0.5) / 2**53
-
-
-class Draws:
-    """Consecutive numbers of one (seed, slot, episode, purpose)."""
-
-    def __init__(self, key, purpose):
-        self.key, self.purpose, self.index, self.words = key, purpose, 0, []
-
-    def block(self, index):
-        seed, slot, episode = self.key
-        return philox((index, episode, slot, self.purpose), (seed & MASK32, seed >> 32))
-
-    def u32(self):
-        if not self.words:
-            self.words, self.index = self.block(self.index), self.index + 1
-        return self.words.pop(0)
-
-    def uniform(self):
-        return unit(self.u32(), self.u32())
-
-    def normal(self):
-        return NormalDist().inv_cdf(self.uniform())
-
-    def gamma(self, shape):  # Marsaglia and Tsang 2000
-        boost = 1.0
-        if shape < 1:
-            boost, shape = self.uniform() ** (1 / shape), shape + 1
-        d = shape - 1 / 3
-        while True:
-            x = self.normal()
-            v = 1 + x / math.sqrt(9 * d)
-            if v > 0 and math.log(self.uniform()) < x * x / 2 + d - d * v**3 + d * math.log(v**3):
-                return boost * d * v**3
-
-    def beta(self, a, b):
-        x, y = self.gamma(a), self.gamma(b)
-        return x / (x + y)
-
-
-def below(draws, n):
-    return (draws.u32() << 32 | draws.u32()) * n >> 64
 
 
 class PlainBandit:
@@ -79,11 +23,11 @@ class PlainBandit:
         self.gaussian, self.dependent = self.o["reward"] == "gaussian", self.o["prior"].startswith("dependent")
         self.task_number, task = None, key
         if self.o["num_tasks"]:
-            self.task_number = below(Draws(key, PLACEMENT), self.o["num_tasks"])
+            self.task_number = Draws(key, PLACEMENT).below(self.o["num_tasks"])
             task = (self.o["task_seed"], self.task_number, MASK32)  # (seed, stream, episode)
         self.means = self.kept(self.draw_means(Draws(task, TASK)))
         if self.o["drift"] != "none":
-            self.volatility = self.o["volatility"][below(Draws(task, LAYOUT), len(self.o["volatility"]))]
+            self.volatility = self.o["volatility"][Draws(task, LAYOUT).below(len(self.o["volatility"]))]
         self.counts, self.sums = [0] * self.o["arms"], [0.0] * self.o["arms"]
 
     def draw_means(self, draws):
@@ -94,7 +38,7 @@ class PlainBandit:
             p = u if high is None else high if u < 0.5 else 1 - high
             return [p, 1 - p]
         if prior == "informative":
-            target = below(draws, arms - 1)
+            target = draws.below(arms - 1)
             return [5.0 if arm == target else 1.0 for arm in range(arms - 1)] + [(target + 1) / (arms - 1)]
         if prior == "uniform" and not self.gaussian:  # 32 bits each, the threshold itself
             return [draws.u32() / 2**32 for _ in range(arms)]
@@ -140,7 +84,7 @@ class PlainBandit:
     def step(self, arm):
         if self.gaussian:
             block = Draws(self.key, STEP).block(self.pull)
-            noise = NormalDist().inv_cdf(unit(block[0], block[1]))
+            noise = NormalDist().inv_cdf(unit(block[0] << 32 | block[1]))
             reward = np.float32(self.means[arm] + self.o["reward_std"] * noise)
         else:  # a 32-bit uniform below the threshold: its top byte first, the rest only in a tie
             limit = int(self.means[arm] * 2**32)

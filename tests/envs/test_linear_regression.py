@@ -1,11 +1,11 @@
 """LinearRegression-v0 against its rules written again in plain Python, then its laws, its oracle and cases worked by hand."""
 
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
+from plain.draws import LAYOUT, STEP, TASK, Draws
 from scipy import stats
 
 import mesasim
@@ -13,36 +13,14 @@ from mesasim import _core, regression
 
 # The rules, once more
 
-TASK, STEP, LAYOUT = 0, 1, 2  # purposes of draws
-MASK32 = 0xFFFFFFFF
 
-
-def philox(counter, key):
-    c, (k0, k1) = list(counter), key
-    for _ in range(10):
-        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [b >> 32 ^ c[1] ^ k0, b & MASK32, a >> 32 ^ c[3] ^ k1, a & MASK32]
-        k0, k1 = (k0 + 0x9E3779B9) & MASK32, (k1 + 0xBB67AE85) & MASK32
-    return c
-
-
-def words(key, purpose, block=0):
-    """64-bit words of one (seed, stream, episode, purpose), from a block on: two a block."""
-    seed, stream, episode = key
-    while True:
-        w = philox((block, episode, stream, purpose), (seed & MASK32, seed >> 32))
-        yield w[0] << 32 | w[1]
-        yield w[2] << 32 | w[3]
-        block += 1
-
-
-def normals(stream, count):
-    return [NormalDist().inv_cdf(((next(stream) >> 11) + 0.5) / 2**53) for _ in range(count)]
+def normals(draws, count):
+    return [draws.normal() for _ in range(count)]
 
 
 @cache
 def fixed_task(task_seed, index, dim):
-    return normals(words((task_seed, index, 0), LAYOUT), dim)
+    return normals(Draws((task_seed, index, 0), LAYOUT), dim)
 
 
 class PlainRegression:
@@ -51,8 +29,8 @@ class PlainRegression:
     def __init__(self, options, key):
         self.o = {o.name: o.default for o in _core.spec("LinearRegression-v0").options} | options
         self.key, self.k, self.previous_y, self.xs, self.ys = key, 0, 0.0, [], []
-        draws, dim, tasks = words(key, TASK), self.o["dim"], self.o["num_tasks"]
-        self.task = next(draws) * tasks >> 64 if tasks else -1
+        draws, dim, tasks = Draws(key, TASK), self.o["dim"], self.o["num_tasks"]
+        self.task = draws.below(tasks) if tasks else -1
         self.w = np.array(self.fixed(self.task) if tasks else normals(draws, dim), np.float32).astype(float)
         self.draw()
 
@@ -61,7 +39,7 @@ class PlainRegression:
 
     def draw(self):
         dim = self.o["dim"]
-        numbers = normals(words(self.key, STEP, self.k * ((dim + 2) // 2)), dim + 1)
+        numbers = normals(Draws(self.key, STEP, self.k * ((dim + 2) // 2)), dim + 1)
         self.x = np.array(numbers[:dim], np.float32).astype(float)
         self.y = float(np.float32(self.w @ self.x + self.o["noise_std"] * numbers[dim]))
 

@@ -5,6 +5,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+from plain.draws import PLACEMENT, STEP, TASK, Draws
 from scipy import stats
 
 import mesasim
@@ -12,44 +13,9 @@ from mesasim import _core, mazes
 
 # The rules, once more
 
-STEP, PLACEMENT, TASK = 1, 3, 0  # purposes of draws
-MASK32, MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+MASK64 = 0xFFFFFFFFFFFFFFFF
 MOVES = [(-1, 0), (0, 1), (1, 0), (0, -1)]  # up, right, down, left
 DEFAULTS = {option.name: option.default for option in _core.spec("Maze-v0").options}
-
-
-def philox(counter, key):
-    c, (k0, k1) = list(counter), key
-    for _ in range(10):
-        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [b >> 32 ^ c[1] ^ k0, b & MASK32, a >> 32 ^ c[3] ^ k1, a & MASK32]
-        k0, k1 = (k0 + 0x9E3779B9) & MASK32, (k1 + 0xBB67AE85) & MASK32
-    return c
-
-
-class Draws:
-    """Consecutive numbers of one (seed, slot, episode, purpose), from a block on."""
-
-    def __init__(self, key, purpose, block=0):
-        self.key, self.purpose, self.index, self.words = key, purpose, block, []
-
-    def u32(self):
-        if not self.words:
-            seed, slot, episode = self.key
-            self.words = philox((self.index, episode, slot, self.purpose), (seed & MASK32, seed >> 32))
-            self.index += 1
-        return self.words.pop(0)
-
-    def u64(self):
-        high = self.u32()
-        return high << 32 | self.u32()
-
-    def below(self, n):
-        return self.u64() * n >> 64
-
-    def uniform(self):
-        high = self.u32()
-        return (((high << 32 | self.u32()) >> 11) + 0.5) / 2**53
 
 
 class PlainMaze:

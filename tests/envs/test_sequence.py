@@ -2,17 +2,16 @@
 
 import math
 from itertools import pairwise, permutations
-from statistics import NormalDist
 
 import numpy as np
 import pytest
+from plain.draws import LAYOUT, PLACEMENT, STEP, TASK, Draws
 
 import mesasim
 from mesasim import _core
 
 # The rules, once more
 
-TASK, STEP, LAYOUT, PLACEMENT = 0, 1, 2, 3  # purposes of draws
 WEATHER = ("pairs", "markov", "streak", "regimes")
 DEFAULTS = {o.name: o.default for o in _core.spec("Sequence-v0").options}
 
@@ -32,50 +31,12 @@ RULES = [(regime, rule) for regime, rules in enumerate(REGIMES) for rule in rule
 PRIOR = [1 / 5 / len(REGIMES[regime]) for regime, _ in RULES]
 
 
-class Draws:
-    """Consecutive numbers of one (seed, slot, episode) and purpose, from a block on."""
-
-    def __init__(self, key, purpose, block=0):
-        self.key, self.purpose, self.next_block, self.words = key, purpose, block, []
-
-    def u32(self):
-        if not self.words:
-            seed, slot, episode = self.key
-            counter = [self.next_block, episode, slot, self.purpose]
-            self.words = list(_core.philox4x32_10(counter, [seed & 0xFFFFFFFF, seed >> 32]))
-            self.next_block += 1
-        return self.words.pop(0)
-
-    def u64(self):
-        return self.u32() << 32 | self.u32()
-
-    def uniform(self):
-        return ((self.u64() >> 11) + 0.5) / 2**53
-
-    def gamma(self, shape):  # Marsaglia and Tsang 2000
-        boost = 1.0
-        if shape < 1:
-            boost, shape = self.uniform() ** (1 / shape), shape + 1
-        d = shape - 1 / 3
-        while True:
-            x = NormalDist().inv_cdf(self.uniform())
-            v = 1 + x / math.sqrt(9 * d)
-            if v > 0 and math.log(self.uniform()) < x * x / 2 + d - d * v**3 + d * math.log(v**3):
-                return boost * d * v**3
-
-    def beta(self, a, b):
-        x, y = self.gamma(a), self.gamma(b)
-        return x / (x + y)
-
-    def below(self, n):
-        return self.u64() * n >> 64
-
-    def permutation(self, size):
-        names = list(range(size))
-        for i in range(size - 1, 0, -1):
-            j = self.below(i + 1)
-            names[i], names[j] = names[j], names[i]
-        return names
+def permutation(draws, size):
+    names = list(range(size))
+    for i in range(size - 1, 0, -1):
+        j = draws.below(i + 1)
+        names[i], names[j] = names[j], names[i]
+    return names
 
 
 def draw_table(o, draws, names):
@@ -128,7 +89,7 @@ class PlainSequence:
         elif self.categorical and o["tasks"]:
             self.hidden = draws.below(o["tasks"])
             anew = o["relabel"] == "episode"
-            self.table = self.table_of(self.hidden, draws.permutation(self.size) if anew else self.fixed_names())
+            self.table = self.table_of(self.hidden, permutation(draws, self.size) if anew else self.fixed_names())
         elif self.categorical:
             self.table = draw_table(o, draws, list(range(self.size)))
         if process in ("regimes", "switching_coin") and o["hazard"] > 0:
@@ -139,7 +100,7 @@ class PlainSequence:
     def fixed_names(self):
         if self.o["relabel"] != "fixed":
             return list(range(self.size))
-        return Draws((self.o["relabel_seed"], 0, 0), PLACEMENT).permutation(self.size)
+        return permutation(Draws((self.o["relabel_seed"], 0, 0), PLACEMENT), self.size)
 
     def table_of(self, task, names):
         return draw_table(self.o, Draws((self.o["task_seed"], task, 0), LAYOUT), names)

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from plain.draws import LAYOUT, STEP, TASK, Draws, unit
 from scipy import stats
 
 import mesasim
@@ -12,45 +13,6 @@ from mesasim import _core
 from mesasim.exact import tabular_mdp
 
 # The rules, once more
-
-TASK, STEP, LAYOUT = 0, 1, 2  # purposes of draws
-
-
-class Draws:
-    """Consecutive numbers of one (seed, slot, episode, purpose)."""
-
-    def __init__(self, key, purpose):
-        self.key, self.purpose, self.index, self.words = key, purpose, 0, []
-
-    def block(self, index):
-        seed, slot, episode = self.key
-        return _core.philox4x32_10([index, episode, slot, self.purpose], [seed & 0xFFFFFFFF, seed >> 32])
-
-    def u32(self):
-        if not self.words:
-            self.words, self.index = list(self.block(self.index)), self.index + 1
-        return self.words.pop(0)
-
-    def uniform(self):
-        return unit(self.u32(), self.u32())
-
-    def normal(self):
-        return NormalDist().inv_cdf(self.uniform())
-
-    def gamma(self, shape):  # Marsaglia and Tsang 2000
-        boost = 1.0
-        if shape < 1:
-            boost, shape = self.uniform() ** (1 / shape), shape + 1
-        d = shape - 1 / 3
-        while True:
-            x = self.normal()
-            v = 1 + x / math.sqrt(9 * d)
-            if v > 0 and math.log(self.uniform()) < x * x / 2 + d - d * v**3 + d * math.log(v**3):
-                return boost * d * v**3
-
-
-def unit(high, low):
-    return (((high << 32 | low) >> 11) + 0.5) / 2**53
 
 
 class PlainMDP:
@@ -77,7 +39,9 @@ class PlainMDP:
 
     def step(self, action):
         draws = Draws(self.key, STEP).block(self.trial * self.o["horizon"] + self.time)
-        reward = self.means[self.state, action] + self.o["reward_std"] * NormalDist().inv_cdf(unit(draws[0], draws[1]))
+        reward = self.means[self.state, action] + self.o["reward_std"] * NormalDist().inv_cdf(
+            unit(draws[0] << 32 | draws[1])
+        )
         self.regret += self.values[self.time, self.state] - self.action_values[self.time, self.state, action]
         cuts = self.chances[self.state, action].cumsum()[:-1]
         self.state, self.time = int((cuts <= draws[2] / 2**32).sum()), self.time + 1

@@ -1,21 +1,17 @@
 """Tour-v0 against its rules written again in plain Python, then its exact oracle against every permutation and another
 dynamic programme, and cities and lengths checked from outside."""
 
-import importlib.util
 from itertools import combinations, permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from plain import tour_rules as rules
+from plain.draws import PLACEMENT, Draws
 from scipy import stats
 
 import mesasim
 from mesasim import _core
-
-spec = importlib.util.spec_from_file_location("tour_rules", Path(__file__).with_name("tour_rules.py"))
-rules = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(rules)
 
 DEFAULTS = {option.name: option.default for option in _core.spec("Tour-v0").options}
 VARIANTS = [dict(variant) for variant in _core.spec("Tour-v0").variants]
@@ -32,7 +28,7 @@ class PlainTour:
         self.o = {**DEFAULTS, **options}
         self.n = self.o["n"]
         self.points = points or rules.draw_points(self.o, key)
-        first = rules.Draws(key, rules.PLACEMENT).below(self.n) if self.o["start"] == "random" else 0
+        first = Draws(key, PLACEMENT).below(self.n) if self.o["start"] == "random" else 0
         self.order, self.length, self.way = [first], 0, rules.shortest_ways(self.points, first)
 
     def left(self):

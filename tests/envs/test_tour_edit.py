@@ -1,21 +1,17 @@
 """TourEdit-v0 against its rules written again in plain Python, then moves, first tours and the anytime best seen from
 outside."""
 
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from plain import tour_rules as rules
+from plain.draws import PLACEMENT, STEP, Draws
 from scipy import stats
 
 import mesasim
 from mesasim import _core
-
-spec = importlib.util.spec_from_file_location("tour_rules", Path(__file__).with_name("tour_rules.py"))
-rules = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(rules)
 
 DEFAULTS = {option.name: option.default for option in _core.spec("TourEdit-v0").options}
 VARIANTS = [dict(variant) for variant in _core.spec("TourEdit-v0").variants]
@@ -55,7 +51,7 @@ class PlainTourEdit:
         self.optimal = rules.shortest_ways(self.points, 0)(0, others) if n <= 16 else None
 
     def start_random(self):
-        tour, draws = list(range(self.n)), rules.Draws(self.key, rules.PLACEMENT)
+        tour, draws = list(range(self.n)), Draws(self.key, PLACEMENT)
         for i in range(self.n - 1, 0, -1):
             k = draws.below(i + 1)
             tour[i], tour[k] = tour[k], tour[i]
@@ -78,7 +74,7 @@ class PlainTourEdit:
         return self.tour[: i + 1] + self.tour[i + 1 : j + 1][::-1] + self.tour[j + 1 :]
 
     def resampled(self, place):
-        other = rules.Draws(self.key, rules.STEP, self.edits).below(self.n - 1)
+        other = Draws(self.key, STEP, self.edits).below(self.n - 1)
         other += other >= place
         tour = list(self.tour)
         tour[place], tour[other] = tour[other], tour[place]

@@ -8,9 +8,10 @@ import torch
 
 from mesasim.agents.masked import Masked, MaskedConfig
 from mesasim.agents.tour_policies import any_city, nearest_city, tour_lengths, write
-from mesasim.experiments import designs, edit_or_write
-from mesasim.experiments.editing import Tours, accept_if_better, annealed, best_filling, best_seen
-from mesasim.experiments.tours import labelled
+from mesasim.experiments import edit_or_write
+from mesasim.experiments.shared import designs
+from mesasim.experiments.shared.editing import Tours, accept_if_better, annealed, best_filling, best_seen
+from mesasim.experiments.shared.tours import labelled
 from mesasim.results import read_summary
 
 

@@ -7,8 +7,9 @@ import torch
 from mesasim import MesaVectorEnv, baselines
 from mesasim.agents.one_way_references import REFERENCES, Fixed
 from mesasim.exact import deception as exact_deception
-from mesasim.experiments import deception, known_opponent, one_way_game, who_controls_memory
-from mesasim.experiments.imitation import Imitation, watch
+from mesasim.experiments import deception, one_way_game, who_controls_memory
+from mesasim.experiments.shared import known_opponent
+from mesasim.experiments.shared.imitation import Imitation, watch
 from mesasim.metrics import estimate
 from mesasim.train.ppo import PPOConfig
 

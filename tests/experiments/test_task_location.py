@@ -10,7 +10,7 @@ from mesasim import regression, sequences
 from mesasim.agents import NetworkConfig
 from mesasim.agents.base import Agent, Output
 from mesasim.experiments import task_location
-from mesasim.experiments.locating import (
+from mesasim.experiments.shared.locating import (
     LEARNER,
     LOOKUP,
     NETWORK,

@@ -11,7 +11,7 @@ from mesasim import tsp
 from mesasim.agents.pointer import PointerConfig
 from mesasim.agents.tour_policies import any_city, nearest_city, write
 from mesasim.experiments import tsp_tour
-from mesasim.experiments.tours import NextCity, heuristic, labelled, next_city_hits
+from mesasim.experiments.shared.tours import NextCity, heuristic, labelled, next_city_hits
 from mesasim.metrics import interval
 from mesasim.results import read_summary
 

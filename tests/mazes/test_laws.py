@@ -1,12 +1,12 @@
-"""Every algorithm draws mazes by its exact law: chi-square against its choices exhausted (maze_laws.py), transfer currents
+"""Every algorithm draws mazes by its exact law: chi-square against its choices exhausted (plain/maze_laws.py), transfer currents
 at real sizes, and reference statistics. Each kind of check is shown to catch planted defects."""
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from plain import maze_laws as laws
 from scipy import stats
 
 from mesasim import mazes
@@ -15,16 +15,6 @@ N = 100_000
 HALF = Fraction(1, 2)
 
 
-def load_laws():
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("maze_laws", Path(__file__).with_name("maze_laws.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = load_laws()
 G3, G24 = laws.Grid(3, 3), laws.Grid(2, 4)
 
 

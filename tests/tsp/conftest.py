@@ -1,26 +1,16 @@
 """The rules in plain Python."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
-
-
-def _module(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from plain import tour_data, tour_heuristics
 
 
 @pytest.fixture(scope="session")
 def plain_data():
-    """plain_data.py, and 2-opt of plain_heuristics.py."""
-    module, heuristics = _module("plain_data"), _module("plain_heuristics")
+    """plain/tour_data.py, and 2-opt of plain/tour_heuristics.py."""
 
     def two_opt(d, tour):
-        search = heuristics.Exchanges(heuristics.in_units(d), heuristics.canonical(tour), two_opt=True, or_opt=False)
-        return search.run()
+        units, first = tour_heuristics.in_units(d), tour_heuristics.canonical(tour)
+        return tour_heuristics.Exchanges(units, first, two_opt=True, or_opt=False).run()
 
-    module.two_opt = two_opt
-    return module
+    tour_data.two_opt = two_opt
+    return tour_data

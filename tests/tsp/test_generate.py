@@ -6,6 +6,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from plain.draws import LAYOUT, TASK
 
 from mesasim import tsp
 from mesasim.curriculum import Curriculum
@@ -36,7 +37,7 @@ def test_problems_are_those_of_the_rules_in_plain_python(plain_data, name, optio
     given = OPTIONS[name] if options else {}
     for n, number in ((3, 0), (7, 1), (30, 2**32 + 5), (100, 3)):
         made = tsp.generate(1, n, name, seed=2**40 + 7, first=number, **given)[0]
-        rule = getattr(plain_data, name)(n, plain_data.Words(2**40 + 7, number, plain_data.LAYOUT), **given)
+        rule = getattr(plain_data, name)(n, plain_data.Words(2**40 + 7, number, LAYOUT), **given)
         # libm's last bits may put a point into the next cell of 2^-23
         assert np.abs(made.numpy() - np.array(rule)).max() <= (
             2**-23 if name in ("clustered", "explosion", "ring") else 0
@@ -145,7 +146,7 @@ def test_greedy_hard_is_the_first_hard_draw_of_its_own_stream(plain_data, n, opt
     base = options.get("base", "uniform")
     for i in range(3):
         for trial in range(int(made.trials[i])):
-            words = plain_data.Words(9, 4 + i, plain_data.TASK, 4096 * trial)
+            words = plain_data.Words(9, 4 + i, TASK, 4096 * trial)
             problem = getattr(plain_data, base)(n, words, **law)
             d = plain_data.distances(problem)
             best, greedy = plain_data.optimum(d), plain_data.nearest_neighbour(d)

@@ -1,20 +1,15 @@
 """Heuristics against the same rules in plain Python, move by brute force, law and contract."""
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from plain import tour_heuristics as plain
 from scipy.stats import chi2
 
 from mesasim import devices, tsp
 from mesasim.devices import missing_cuda
-
-spec = importlib.util.spec_from_file_location("plain_heuristics", Path(__file__).with_name("plain_heuristics.py"))
-plain = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(plain)
 
 KINDS = ["uniform", "grid", "clumps", "line", "one place", "matrix", "ties", "zeros and large"]
 

@@ -2,7 +2,6 @@
 same checks on 20,000 instances, and against HiGHS and OR-tools at 20 to 40 cities: bench/prove_tours.py."""
 
 import _thread
-import importlib.util
 import itertools
 import json
 import signal
@@ -14,18 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from plain import tour_proofs as plain
 
 from mesasim import _core, tsp
 
-
-def load_plain_tours():
-    spec = importlib.util.spec_from_file_location("plain_tours", Path(__file__).with_name("plain_tours.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-plain = load_plain_tours()
 DATA = Path(__file__).parents[1] / "data" / "tsplib"
 OPTIMA = json.loads((DATA / "optima.json").read_text())["optima"]
 EXACT = ("held_karp", "branch_and_bound", "branch_and_cut")

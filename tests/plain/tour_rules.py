@@ -2,44 +2,10 @@
 
 from functools import cache
 from math import isqrt
-from statistics import NormalDist
 
-STEP, LAYOUT, PLACEMENT = 1, 2, 3  # purposes of draws
-MASK32 = 0xFFFFFFFF
+from plain.draws import LAYOUT, Draws
+
 GRID = 2**20
-
-
-def philox(counter, key):
-    c, (k0, k1) = list(counter), key
-    for _ in range(10):
-        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [b >> 32 ^ c[1] ^ k0, b & MASK32, a >> 32 ^ c[3] ^ k1, a & MASK32]
-        k0, k1 = (k0 + 0x9E3779B9) & MASK32, (k1 + 0xBB67AE85) & MASK32
-    return c
-
-
-class Draws:
-    """Consecutive numbers of one (seed, slot, episode, purpose), from a block on."""
-
-    def __init__(self, key, purpose, block=0):
-        self.key, self.purpose, self.index, self.words = key, purpose, block, []
-
-    def u32(self):
-        if not self.words:
-            seed, slot, episode = self.key
-            self.words = philox((self.index, episode, slot, self.purpose), (seed & MASK32, seed >> 32))
-            self.index += 1
-        return self.words.pop(0)
-
-    def u64(self):
-        high = self.u32()
-        return high << 32 | self.u32()
-
-    def below(self, n):
-        return self.u64() * n >> 64
-
-    def normal(self):
-        return NormalDist().inv_cdf(((self.u64() >> 11) + 0.5) / 2**53)
 
 
 def draw_points(o, key):

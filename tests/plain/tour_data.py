@@ -2,44 +2,20 @@
 
 import math
 from itertools import combinations
-from statistics import NormalDist
 
-LAYOUT, TASK = 2, 0  # purposes of csrc/core/rng.h
+from plain.draws import MASK32, Draws
+
 CELLS = 2**23
 
 
-def philox(counter, key):
-    """Philox4x32-10, Salmon et al. 2011."""
-    mask = 2**32 - 1
-    for _ in range(10):
-        a, b = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
-        counter = [b >> 32 ^ counter[1] ^ key[0], b & mask, a >> 32 ^ counter[3] ^ key[1], a & mask]
-        key = [(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask]
-    return counter
+class Words(Draws):
+    """Of the number-th instance of a seed."""
 
-
-class Words:
     def __init__(self, seed, number, purpose, block=0):
-        self.key = [seed & 2**32 - 1, seed >> 32]
-        self.number, self.purpose, self.block, self.kept = number, purpose, block, []
-
-    def u32(self):
-        if not self.kept:
-            self.kept = philox([self.block, self.number >> 32, self.number & 2**32 - 1, self.purpose], self.key)
-            self.block += 1
-        return self.kept.pop(0)
-
-    def u64(self):
-        return self.u32() << 32 | self.u32()
-
-    def below(self, n):
-        return self.u64() * n >> 64
+        super().__init__((seed, number & MASK32, number >> 32), purpose, block)
 
     def uniform(self, low=0.0, high=1.0):
-        return low + (high - low) * ((self.u64() >> 11) + 0.5) / 2**53
-
-    def normal(self):
-        return NormalDist().inv_cdf(self.uniform())
+        return low + (high - low) * super().uniform()
 
     def coordinate(self):
         return (2 * (self.u32() >> 9) + 1) / (2 * CELLS)

@@ -1,0 +1,1 @@
+"""What several experiments have in common; none of these is an experiment."""
