@@ -42,8 +42,10 @@ def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: boo
 
 def remove_run(out: Path) -> None:
     """Removes what a run wrote, and only that: a folder of something else is refused by its lack of config.yaml."""
-    for trained in out.glob(f"*/{CONFIG}"):
-        shutil.rmtree(trained.parent)
+    for held in sorted(out.glob(f"*/**/{CONFIG}"), reverse=True):  # innermost first
+        inside = held.parent.relative_to(out).parts[0]
+        if (out / inside).exists():
+            shutil.rmtree(out / inside)
     for name in (CONFIG, SUMMARY, TABLE, PAGE):
         (out / name).unlink(missing_ok=True)
 
@@ -57,17 +59,22 @@ def finish_run(
     evaluations: list[Evaluation],
 ) -> dict[str, Any]:
     """Writes evaluation.parquet, summary.json and report.html, and returns the summary."""
-    flags = [
-        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-        for name, value in config.items()
-        if value != getattr(defaults, name)
-    ]
+    flags = [_flag(name, value) for name, value in config.items() if value != getattr(defaults, name)]
     command = " ".join(["mesasim run", experiment, *flags, "--out", shlex.quote(os.path.relpath(out))])
     summary = {"experiment": experiment, **summary, "command": command, **provenance()}
     write_table(out, evaluations)
     write_summary(out, summary)
     write_report([out], out / PAGE)
     return summary
+
+
+def _flag(name: str, value: Any) -> str:
+    """As it is given on the command line."""
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{dashed}" if value else f"--no-{dashed}"
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return " ".join([f"--{dashed}", *(shlex.quote(str(one)) for one in values)])
 
 
 def provenance() -> dict[str, Any]:

@@ -100,6 +100,10 @@ class PPOConfig:
             raise ValueError(f"critic: got {self.critic!r}, allowed: 'agent', 'oracle'")
         if self.reward_at not in ("step", "episode"):
             raise ValueError(f"reward_at: got {self.reward_at!r}, allowed: 'step', 'episode'")
+        if self.num_envs * self.rollout_steps < 2:
+            raise ValueError(
+                "rollout_steps: got 1 with num_envs=1, allowed: two steps or more in a rollout, to compare"
+            )
         if self.minibatches > self.num_envs:
             raise ValueError(f"minibatches: got {self.minibatches}, allowed: at most num_envs={self.num_envs}")
 
@@ -193,7 +197,7 @@ class Trainer(loop.Trainer):
         )
         target = advantage + rollout.value
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-        totals = torch.zeros(4, device=advantage.device)
+        totals, updates = torch.zeros(4, device=advantage.device), 0
         self.forward_seconds = self.backward_seconds = 0.0  # the latter with the optimiser's step
         for _ in range(config.epochs):
             order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
@@ -223,8 +227,9 @@ class Trainer(loop.Trainer):
                 with torch.no_grad():
                     outside = ((ratio - 1).abs() > config.clip).float().mean()
                     totals += torch.stack([policy_loss, value_loss, entropy, outside]).detach()
+                updates += 1
         names = ("policy_loss", "value_loss", "entropy", "clipped_share")
-        return dict(zip(names, (totals / (config.epochs * config.minibatches)).tolist(), strict=True))
+        return dict(zip(names, (totals / updates).tolist(), strict=True))
 
     # Checkpoints
 

@@ -71,6 +71,8 @@ def train_learners(
     """Trains every learner from every seed in `out`/NAME (`out`/NAME-seed-S where there are several). `limits`: floor and
     ceiling of an episode's reward, for the bars."""
     seeds, trained = list(seeds), {}
+    if not seeds:
+        raise ValueError("seeds: got 0, allowed: at least 1")
     for name, learner in learners.items():
         for seed in seeds:
             called = name if len(seeds) == 1 else f"{name}, seed {seed}"
