@@ -95,8 +95,9 @@ def recipe(options: Mapping[str, Any], **settings: Any) -> PPOConfig:
         chosen: dict[str, Any] = {"num_envs": 2048, "iterations": 250}
     else:
         chosen = {
-            "network": NetworkConfig("gru", embed=64, memory=options["pulls"]), "critic": "oracle", "num_envs": 512,
-            "iterations": 500, "epochs": 4, "learning_rate": 2e-3, "discount": 0.98, "gae_lambda": 0.8, "entropy": 0.05,
+            "network": NetworkConfig("gru", embed=64, readout=64, memory=options["pulls"]), "critic": "oracle",
+            "num_envs": 1024, "iterations": 250, "epochs": 2, "minibatches": 8, "learning_rate": 3e-3, "discount": 0.98,
+            "gae_lambda": 0.95, "entropy": 0.05,
         }  # fmt: skip
     chosen |= {name: value for name, value in settings.items() if value}
     return PPOConfig(world="Bandit-v0", options=dict(options), rollout_steps=options["pulls"], **chosen)
