@@ -204,7 +204,11 @@ bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   const auto& header = *reinterpret_cast<const SlotHeader*>(memory);
   if (header.live > 1 || header.done > 1 || header.step < 0) return false;
   if (b.max_episode_steps > 0 && header.step > b.max_episode_steps) return false;
-  return !header.live || W::valid(b.config, *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader)));
+  if (!header.live) return true;
+  const auto& state = *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader));
+  // An episode that is over and goes on has no end: worlds tell it by equality, and what they keep has no room for
+  // more.
+  return W::valid(b.config, state) && (header.done || !W::ended(b.config, state));
 }
 
 // `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the

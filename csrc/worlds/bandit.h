@@ -212,6 +212,7 @@ struct Bandit {
     if (c.num_tasks > 0) row.field<int32_t>(field)[0] = task_number(c, s);
   }
 
+  static bool ended(const Config& c, const State& s) { return s.pull >= c.pulls; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const bool moves = c.drift != Config::kStill, numbered = c.num_tasks > 0;
     return s.pull >= 0 && s.pull <= c.pulls && s.best >= 0 && s.best < c.arms &&

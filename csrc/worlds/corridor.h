@@ -57,6 +57,7 @@ struct Corridor {
   MESA_HD static void observe(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.cell; }
   MESA_HD static void oracle(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.goal; }
 
+  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.cell >= 0 && s.cell < c.length && (s.goal == 0 || s.goal == c.length - 1) && s.trial >= 0 &&
            s.trial <= c.trials;

@@ -137,6 +137,7 @@ struct Deception {
     row.field<int32_t>(3)[1] = s.at_b;
   }
 
+  static bool ended(const Config& c, const State& s) { return s.walk >= c.walks; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.cell >= 0 && s.cell < kCells && s.walk >= 0 && s.walk <= c.walks && s.step >= 0 &&
            s.step <= c.walk_steps && s.at_a >= 0 && s.at_b >= 0 && s.at_a + s.at_b <= s.walk &&

@@ -164,6 +164,7 @@ struct LinearRegression {
     for (int32_t action = 0; action < c.values; ++action) row.field<uint8_t>(field)[action] = action == chosen;
   }
 
+  static bool ended(const Config& c, const State& s) { return s.point >= c.points; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.point >= 0 && s.point <= c.points && s.task >= -1 && s.task < (c.num_tasks > 0 ? c.num_tasks : 1);
   }

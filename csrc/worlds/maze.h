@@ -562,6 +562,7 @@ struct Maze {
     }
   }
 
+  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const int cells[] = {s.row, s.col, s.start_row, s.start_col, s.door_row, s.door_col, s.key_row, s.key_col};
     for (const int cell : cells)

@@ -208,6 +208,7 @@ struct OneWay {
     row.field<int32_t>(4)[0] = s.inversions;
   }
 
+  static bool ended(const Config& c, const State& s) { return s.round >= c.rounds; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const uint32_t end = uint32_t{1} << c.n;
     const int32_t first = c.draft ? 0 : c.n;

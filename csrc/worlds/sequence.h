@@ -158,6 +158,9 @@ struct Sequence {
     }
   }
 
+  static bool ended(const Config& c, const State& s) {
+    return s.sender.past.time >= c.length;
+  }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const sequence::Past& past = s.sender.past;
     const int32_t numbers = c.law.process == sequence::kRegimeSwitching ? sequence::kRules

@@ -206,6 +206,7 @@ struct TabularMDP {
 
   // The tail needs no check of numbers: no value of means or cuts makes a step leave its memory, but for the table of
   // optimal actions, which is only compared with.
+  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.state >= 0 && s.state < c.states && s.step >= 0 && s.step < c.horizon && s.trial >= 0 &&
            s.trial <= c.trials && s.regret >= 0;

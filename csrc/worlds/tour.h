@@ -160,6 +160,7 @@ struct Tour {
     }
   }
 
+  static bool ended(const Config& c, const State& s) { return s.count >= c.n; }  // so that no slot goes on
   static bool valid(const Config& c, const State& state) {
     State& s = const_cast<State&>(state);
     if (s.count < 1 || s.count > c.n || s.first >= c.n || s.optimal < 0 || !c.valid(points(s))) return false;

@@ -229,6 +229,7 @@ struct TourEdit {
       if (tour[place] < c.n) seen |= uint64_t{1} << tour[place];
     return seen == ~uint64_t{0} >> (64 - c.n);
   }
+  static bool ended(const Config& c, const State& s) { return s.edits >= c.edits; }  // so that no slot goes on
   static bool valid(const Config& c, const State& state) {
     State& s = const_cast<State&>(state);
     if (!c.valid(points(s)) || !is_tour(c, tour(c, s)) || (c.oracle && !is_tour(c, best_tour(c, s)))) return false;

@@ -118,6 +118,7 @@ struct TwoStep {
     row.field<float>(4)[0] = static_cast<float>(s.regret);
   }
 
+  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const bool probabilities = s.odds[0] >= 0 && s.odds[1] >= 0 && s.odds[0] + s.odds[1] > 0 && s.odds[0] <= 1 &&
                                s.odds[1] <= 1 && s.regret >= 0;
