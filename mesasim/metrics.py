@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 
 class Estimate(NamedTuple):
-    """A mean and its standard error (sample standard deviation / sqrt(n)); nan where n < 2."""
+    """A mean, its standard error (sample standard deviation / sqrt(n); nan where n < 2), and how well that error is itself
+    known: the degrees of freedom behind it, n - 1 (inf where it is known exactly)."""
 
     mean: float
     se: float
+    df: float = math.inf
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} ± {self.se:.3f}"
@@ -26,15 +29,28 @@ def estimate(values: np.ndarray) -> Estimate:
     """Mean over the first axis, one number a task."""
     values = np.asarray(values, dtype=np.float64)
     se = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return Estimate(float(values.mean()), float(se))
+    return Estimate(float(values.mean()), float(se), len(values) - 1.0)
 
 
-BEYOND_DOUBT = 4.0  # standard errors; a difference of nothing reads as one once in 30,000 comparisons
+BEYOND_DOUBT = 4.0  # standard errors of many tasks; a difference of nothing reads as one once in 30,000 comparisons
+
+
+def doubt(df: float) -> float:
+    """How many standard errors are as rare as BEYOND_DOUBT of a normal distribution when the error itself is estimated with
+    `df` degrees of freedom (Student's t): 4.0 of very many values, 4.8 of 25,
+    12 of 6, 126 of three."""
+    return float(stats.t.isf(stats.norm.sf(BEYOND_DOUBT), df)) if df > 0 else math.inf
 
 
 def beyond_doubt(difference: Estimate) -> bool:
-    """Whether a difference is positive by BEYOND_DOUBT standard errors; one whose error is unknown never is."""
-    return difference.mean > BEYOND_DOUBT * difference.se
+    """Whether a difference is positive by `doubt` standard errors; one whose error is unknown never is."""
+    return difference.mean > doubt(difference.df) * difference.se
+
+
+def welch(*parts: Estimate) -> float:
+    """Degrees of freedom of the sum or difference of independent estimates (Welch 1947, Satterthwaite 1946)."""
+    spread = sum(part.se**4 / part.df for part in parts if part.se > 0)
+    return sum(part.se**2 for part in parts) ** 2 / spread if spread > 0 else math.inf
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class Metric:
     def above_floor(self) -> bool:
         """Beyond doubt on the ceiling's side of the floor."""
         side = math.copysign(1.0, self.ceiling - self.floor)
-        return beyond_doubt(Estimate(side * (self.value - self.floor), self.se))
+        return beyond_doubt(Estimate(side * (self.value - self.floor), self.se, self.n - 1.0))
 
     def row(self) -> dict[str, Any]:
         """For summary.json."""
@@ -227,4 +243,4 @@ def task_location_index(
     rng = np.random.default_rng(0)
     count = stacked.shape[1]
     draws = [index(stacked[:, rng.integers(count, size=count)].mean(axis=1)) for _ in range(resamples)]
-    return Estimate(float(index(stacked.mean(axis=1))), float(np.std(draws, ddof=1)))
+    return Estimate(float(index(stacked.mean(axis=1))), float(np.std(draws, ddof=1)), count - 1.0)

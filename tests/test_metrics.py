@@ -2,10 +2,21 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mesasim.agents.bandit_references import LastTen, Random, Thompson, WinStayLoseShift
 from mesasim.evaluate import evaluate_agent
-from mesasim.metrics import Estimate, Metric, beyond_doubt, estimate, metric, thermostat_test, window_curve
+from mesasim.metrics import (
+    Estimate,
+    Metric,
+    beyond_doubt,
+    doubt,
+    estimate,
+    metric,
+    thermostat_test,
+    welch,
+    window_curve,
+)
 
 TWO_ARMS = {"world": "Bandit-v0", "options": {"arms": 2, "pulls": 100}, "tasks": 4000, "seed": 5, "num_threads": 1}
 
@@ -15,7 +26,8 @@ def test_a_metric_knows_its_place_between_floor_and_ceiling():
     assert (found.value, found.n, found.fraction) == (2.0, 3, 0.25)
     assert found.se == pytest.approx(1 / np.sqrt(3))
     assert not found.above_floor, "one unit at .58 standard error is within chance"
-    assert Metric("reward", 2.0, 0.2, 1.0, 5.0, 3).above_floor
+    assert Metric("reward", 2.0, 0.2, 1.0, 5.0, 1000).above_floor
+    assert not Metric("reward", 2.0, 0.2, 1.0, 5.0, 3).above_floor, "five standard errors of three tasks are not much"
 
 
 def test_a_loss_has_its_ceiling_below_its_floor():
@@ -35,6 +47,27 @@ def test_a_metric_without_a_scale_is_refused():
 
 def test_a_difference_of_unknown_error_is_never_beyond_doubt():
     assert not beyond_doubt(Estimate(5.0, float("nan")))
+    assert not beyond_doubt(estimate(np.array([5.0])))
+
+
+@pytest.mark.parametrize("n", [3, 6, 30])
+def test_nothing_reads_as_a_difference_as_rarely_of_few_values_as_of_many(n):
+    """What is beyond doubt is a share of all draws, so it is tried where that share can be counted: doubt at 2 standard errors
+    of a normal distribution, 2.3 %."""
+    draws = np.random.default_rng(n).normal(size=(200_000, n))
+    t = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / np.sqrt(n))
+    expected = stats.norm.sf(2.0)
+    found = (t > stats.t.isf(expected, n - 1)).mean()
+    assert found == pytest.approx(expected, abs=4 * np.sqrt(expected / 200_000))
+    assert (t > doubt(n - 1)).mean() < 2e-4, "and next to none beyond doubt"
+    if n <= 6:
+        assert (t > 4.0).mean() > 2e-3, "where four standard errors would let many through"
+
+
+def test_errors_of_two_estimates_are_known_as_well_as_the_larger_of_them():
+    assert welch(Estimate(0, 1.0, 9), Estimate(0, 1e-6, 3)) == pytest.approx(9)
+    assert welch(Estimate(0, 1.0, 9), Estimate(0, 1.0, 9)) == pytest.approx(18)
+    assert welch(Estimate(0, 1.0), Estimate(0, 2.0)) == np.inf
 
 
 @pytest.fixture(scope="module")

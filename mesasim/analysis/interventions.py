@@ -50,7 +50,7 @@ class Edit:
         expected). The second half is for networks that are moved by next to nothing, but surely."""
         sign = 1.0 if ceiling > 0 else -1.0
         share = self.specific.mean / ceiling
-        return share >= USED_FROM and beyond_doubt(Estimate(sign * self.specific.mean, self.specific.se))
+        return share >= USED_FROM and beyond_doubt(self.specific._replace(mean=sign * self.specific.mean))
 
 
 def edit(reading: LinearMap, writing: LinearMap, change: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mesasim.metrics import Estimate, beyond_doubt, estimate
+from mesasim.metrics import Estimate, beyond_doubt, estimate, welch
 
 PENALTIES = tuple(10.0**k for k in range(-9, 3))  # per row, of features scaled to variance 1
 
@@ -133,14 +133,16 @@ def excess(fit: Fit, untrained: Sequence[Fit]) -> Estimate:
     """R^2 of an agent's probe minus the mean of untrained networks' of the same shape, shown the same episodes: what training
     added to what any network of this shape remembers. An untrained network, held against others, has 0 but for chance:
     the standard error holds both the spread among untrained networks, of which one more could have been drawn, and that
-    among tasks."""
+    among tasks. Few networks leave the former ill known, and what is beyond doubt far off (metrics.doubt): take ten or
+    more."""
     if len(untrained) < 2:
         raise ValueError(f"untrained: got {len(untrained)} networks, allowed: at least 2")
     differences = [difference(fit, other) for other in untrained]
     r2 = np.array([other.r2.mean for other in untrained])
     between = float(r2.std(ddof=1)) * np.sqrt(1 + 1 / len(r2))
     within = float(np.mean([d.se for d in differences]))
-    return Estimate(float(np.mean([d.mean for d in differences])), float(np.hypot(between, within)))
+    df = welch(Estimate(0.0, between, len(r2) - 1.0), Estimate(0.0, within, differences[0].df))
+    return Estimate(float(np.mean([d.mean for d in differences])), float(np.hypot(between, within)), df)
 
 
 SATURATED = 0.95  # R^2 of untrained networks from which a probe cannot show that anything was learned
@@ -148,10 +150,10 @@ SATURATED = 0.95  # R^2 of untrained networks from which a probe cannot show tha
 
 def reading(fit: Fit, untrained: Sequence[Fit]) -> str:
     """What `excess` says: "cannot tell" (untrained networks hold nearly all of it already), else "learned" (beyond doubt above
-    them) or "no more than untrained"."""
+    them) or "not told from untrained"."""
     if np.mean([other.r2.mean for other in untrained]) > SATURATED:
         return "cannot tell"
-    return "learned" if beyond_doubt(excess(fit, untrained)) else "no more than untrained"
+    return "learned" if beyond_doubt(excess(fit, untrained)) else "not told from untrained"
 
 
 def shuffled(targets: Tensor) -> Tensor:
@@ -174,4 +176,4 @@ def principal(carry: Tensor, running: Tensor, width: int) -> Tensor:
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
     value = float(numerator.sum() / denominator.sum())
     spread = estimate((numerator - value * denominator) / denominator.mean())
-    return Estimate(value, spread.se)
+    return Estimate(value, spread.se, spread.df)

@@ -102,8 +102,8 @@ def stay(trials: Trials) -> Stay:
         raise ValueError(f"trials: got no {' and no '.join(missing)}, allowed: some of every outcome")
     chance = by_outcome.sum(axis=0) / seen.sum(axis=0)
     pull = (by_outcome - seen * chance) / seen.sum(axis=0)  # each episode's, on each probability
-    indices = [Estimate(float(w @ chance), _clustered(pull @ w)) for w in (SIGNS["reward"], SIGNS["interaction"])]
-    probability = {name: Estimate(float(chance[i]), _clustered(pull[:, i])) for i, name in enumerate(OUTCOMES)}
+    indices = [_clustered(float(w @ chance), pull @ w) for w in (SIGNS["reward"], SIGNS["interaction"])]
+    probability = {name: _clustered(float(chance[i]), pull[:, i]) for i, name in enumerate(OUTCOMES)}
     return Stay(probability, _logistic(stayed, total), *indices)
 
 
@@ -115,9 +115,9 @@ def _counts(trials: Trials) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return (met & stayed[:, :, None]).sum(axis=1).astype(float), met.sum(axis=1).astype(float)
 
 
-def _clustered(pull: NDArray[np.float64]) -> float:
-    """Standard error of a sum of the episodes' pulls, whose mean is 0."""
-    return float(np.sqrt((pull**2).sum() * len(pull) / (len(pull) - 1)))
+def _clustered(value: float, pull: NDArray[np.float64]) -> Estimate:
+    """A value with the standard error of a sum of the episodes' pulls at it, whose mean is 0."""
+    return Estimate(value, float(np.sqrt((pull**2).sum() * len(pull) / (len(pull) - 1))), len(pull) - 1.0)
 
 
 def _logistic(stayed: NDArray[np.float64], total: NDArray[np.float64]) -> dict[str, Estimate]:
@@ -135,5 +135,5 @@ def _logistic(stayed: NDArray[np.float64], total: NDArray[np.float64]) -> dict[s
             break
     scores = (stayed - total * chance) @ design @ np.linalg.inv(information)
     return {
-        name: Estimate(float(weights[i]), _clustered(scores[:, i])) for i, name in enumerate((*SIGNS, "right"), start=1)
+        name: _clustered(float(weights[i]), scores[:, i]) for i, name in enumerate((*SIGNS, "right"), start=1)
     }

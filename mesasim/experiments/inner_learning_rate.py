@@ -29,7 +29,7 @@ from mesasim.evaluate import Evaluation, Moment, evaluate_agent
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Learner, train_learners
-from mesasim.metrics import Estimate, estimate
+from mesasim.metrics import Estimate, estimate, welch
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -200,7 +200,8 @@ def fit(played: Played, config: Config) -> Fitted:
     by_volatility = rescorla_wagner.compare(choices, rewards, (blocks >= config.blocks).astype(int))
     free = next(one for name, one in by_block.items() if "a" in name)  # the better of ab and abe
     rate = {c: estimate(part) for c, part in zip(CLASSES, np.split(free.alpha, 2), strict=True)}
-    gap = Estimate(rate["high"].mean - rate["low"].mean, float(np.hypot(rate["high"].se, rate["low"].se)))
+    high, low = rate["high"], rate["low"]
+    gap = Estimate(high.mean - low.mean, float(np.hypot(high.se, low.se)), welch(high, low))
     return Fitted(
         rate, gap, {n: one.bic for n, one in by_block.items()}, {n: one.bic for n, one in by_volatility.items()}
     )

@@ -50,7 +50,7 @@ class Config:
     """Pulls in an episode."""
     tasks: int = 4000
     """Unseen tasks every figure is measured on."""
-    untrained: int = 5
+    untrained: int = 10
     """Untrained networks, at least 2."""
     seed: int = 1
     """Seed of weights, training and evaluation."""

@@ -16,7 +16,7 @@ def evaluations(tasks, names=None, **options):
 
 
 def within(evaluation, value, errors=4.0):
-    mean, se = estimate(evaluation.returns)
+    mean, se, _ = estimate(evaluation.returns)
     return abs(mean - value) < errors * se
 
 

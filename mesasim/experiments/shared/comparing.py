@@ -14,7 +14,7 @@ from rich.progress import Progress
 from mesasim import baselines
 from mesasim.agents import Agent
 from mesasim.evaluate import Evaluation
-from mesasim.metrics import estimate, fraction
+from mesasim.metrics import Estimate, estimate, fraction
 from mesasim.progress import training_bar
 from mesasim.results import below_optimum, summarize
 from mesasim.train.loop import METRICS, read_rows
@@ -55,13 +55,13 @@ class Comparison:
         """Agents of a learner, a seed each."""
         return [name for name, trained in self.trained.items() if trained.learner == learner]
 
-    def over_seeds(self, learner: str) -> tuple[float, float]:
+    def over_seeds(self, learner: str) -> Estimate:
         """Mean reward over a learner's seeds and its standard error: over seeds where there are several, else over
         tasks."""
         means = [self.evaluation(name).returns.mean() for name in self.of(learner)]
         if len(means) == 1:
-            return tuple(estimate(self.evaluation(self.of(learner)[0]).returns))  # type: ignore[return-value]
-        return tuple(estimate(np.array(means)))  # type: ignore[return-value]
+            return estimate(self.evaluation(self.of(learner)[0]).returns)
+        return estimate(np.array(means))
 
 
 def train_learners(
@@ -126,7 +126,7 @@ def seeds_table(title: str, comparisons: Mapping[str, Comparison], note: str = "
     rows = []
     for label, comparison in comparisons.items():
         for learner in dict.fromkeys(trained.learner for trained in comparison.trained.values()):
-            mean, se = comparison.over_seeds(learner)
+            mean, se, _ = comparison.over_seeds(learner)
             floor, ceiling = comparison.scale.floor, comparison.scale.ceiling
             spent = np.median([comparison.trained[name].cpu_seconds for name in comparison.of(learner)])
             rows.append(
