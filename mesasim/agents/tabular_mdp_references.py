@@ -258,6 +258,63 @@ def most_favourable(transitions: Tensor, slack: Tensor, value: Tensor) -> Tensor
     return torch.empty_like(moved).scatter_(3, order[:, None, None].expand_as(moved), moved)
 
 
+class Satisficer(ScriptedAgent):
+    """Takes the action that has paid best in the present state if it paid the prior's mean or more, else one not tried there,
+    while there is one. It keeps no transitions and never looks a step ahead. Carry: [last state, rewards SA, visits SA]."""
+
+    def __init__(self, options: Options, seed: int = 0) -> None:
+        self.actions, self.mean, self.pairs = (
+            options["actions"],
+            options["mean"],
+            options["states"] * options["actions"],
+        )
+        super().__init__(self.actions, 1 + 2 * self.pairs, seed)
+
+    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
+        carry = carry.clone()
+        last, rewards, visits = carry.split([1, self.pairs, self.pairs], dim=1)
+        acted = obs["previous_action"] >= 0
+        pair = last.long() * self.actions + obs["previous_action"].long().clamp(min=0)
+        rewards.scatter_add_(1, pair, obs["previous_reward"] * acted)
+        visits.scatter_add_(1, pair, acted.float())
+        last.copy_(obs["state"])
+        slots = torch.arange(len(last), device=last.device)
+        here = obs["state"][:, 0].long()
+        paid, times = (table.unflatten(1, (-1, self.actions))[slots, here] for table in (rewards, visits))
+        return self.satisfied(paid, times), carry
+
+    def satisfied(self, paid: Tensor, times: Tensor) -> Tensor:
+        """The action, from each one's rewards in sum and how often it was tried, [N, A]."""
+        mean = torch.where(times > 0, paid / times.clamp(min=1), -torch.inf)
+        settled = (mean.amax(dim=1, keepdim=True) >= self.mean) | (times > 0).all(dim=1, keepdim=True)
+        lots = torch.rand(times.shape, generator=self.generator).to(times.device)
+        return torch.where(settled, mean, torch.where(times == 0, lots, -torch.inf)).argmax(dim=1)
+
+
+class LastTen(Satisficer):
+    """A thermostat: its rule on the last `window` steps alone. Carry: [last state, then state, action (-1: none) and
+    reward of each of them, oldest first]."""
+
+    def __init__(self, options: Options, seed: int = 0, *, window: int = 10) -> None:
+        super().__init__(options, seed)
+        self.window, self.carry_width = window, 1 + 3 * window
+
+    def initial_carry(self, num_slots: int) -> Tensor:
+        carry = super().initial_carry(num_slots)
+        carry[:, 2::3] = -1
+        return carry
+
+    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
+        state, action = obs["state"].float(), obs["previous_action"].float()
+        newest = torch.cat([carry[:, :1], action, obs["previous_reward"]], dim=1)
+        rows = torch.cat([carry[:, 1:].unflatten(1, (self.window, 3))[:, 1:], newest[:, None]], dim=1)
+        here = (rows[..., 0] == state)[..., None] & (
+            rows[..., 1, None] == torch.arange(self.actions, device=carry.device)
+        )
+        action = self.satisfied((here * rows[..., 2:]).sum(dim=1), here.sum(dim=1).float())
+        return action, torch.cat([state, rows.flatten(1)], dim=1)
+
+
 def follower(options: Options, seed: int = 0) -> OracleFollower:
     return OracleFollower(options["actions"], seed)
 
@@ -266,7 +323,7 @@ def follower(options: Options, seed: int = 0) -> OracleFollower:
 class Reference:
     """A registered agent: `make(options, seed, **params)`; `grid` is what it is tuned over, on other tasks."""
 
-    nature: str  # random, learner or optimal (which knows the MDP)
+    nature: str  # random, thermostat, learner or optimal (which knows the MDP)
     make: Callable[..., ScriptedAgent]
     params: dict[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -277,6 +334,8 @@ SAMPLES = (1, 2, 3, 4, 5, 7, 10, 15, 20)
 TENTHS = [i / 10 for i in range(1, 11)]
 REFERENCES = {
     "random": Reference("random", Random),
+    "last_ten": Reference("thermostat", LastTen),
+    "satisficer": Reference("learner", Satisficer),
     "greedy_rl2": Reference("learner", Greedy),
     "epsilon_greedy_rl2": Reference("learner", Greedy, grid={"epsilon": TENTHS}),
     "psrl_rl2": Reference("learner", PSRL, {"prior": rl2_prior}),

@@ -16,7 +16,7 @@ OPTIONS = {
     "clock": False,
 }  # fmt: skip
 SMALL = OPTIONS | {"states": 3, "actions": 2, "horizon": 4, "trials": 3}
-LEARNERS = [name for name in REFERENCES if name != "oracle_follower"]
+LEARNERS = [name for name, one in REFERENCES.items() if one.nature in ("random", "learner") and name != "satisficer"]
 # Duan et al. 2016, table 2, n = 10, over 1000 tasks; the spread of a task's total is about 27
 PUBLISHED = {
     "random": 100.1, "greedy_rl2": 134.8, "epsilon_greedy_rl2": 132.8, "psrl_rl2": 138.1, "beb_rl2": 150.2,
@@ -189,3 +189,44 @@ def test_the_true_prior_matters_more_than_exploring():
 def test_bad_parameters_are_named(name, more):
     with pytest.raises(ValueError, match=next(iter(more))):
         make(name, **more)
+
+
+def test_a_thermostat_of_ten_steps_does_what_its_rule_says_and_forgets_the_eleventh():
+    """Its rule again, from the story alone: it must take an action that rule allows at every step."""
+    agent = make("last_ten", OPTIONS)
+    _, story = walk(agent, 100, OPTIONS, slots=20)
+    rested = 0
+    for slot in range(20):
+        for t in range(1, 100):
+            here = story[t][0][slot]
+            past = [(a[slot].item(), r[slot].item()) for s, a, r, _, _ in story[max(0, t - 10) : t] if s[slot] == here]
+            paid = {a: np.mean([r for b, r in past if b == a]) for a, _ in past}
+            best = max(paid, key=paid.__getitem__, default=None)
+            taken = story[t][1][slot].item()
+            if best is not None and (paid[best] >= 1.0 or len(paid) == 5):
+                assert taken == best, (slot, t)
+                rested += 1
+            else:
+                assert taken not in paid, (slot, t)
+    assert rested > 300
+
+
+def test_a_satisficer_is_a_thermostat_that_never_forgets():
+    whole = {
+        "counts": refs.Satisficer(OPTIONS, 3), "window": refs.LastTen(OPTIONS, 3, window=100),
+    }  # fmt: skip
+    played = {
+        name: evaluate_agent(agent, name, "", world="TabularMDP-v0", options={}, tasks=200, seed=1, num_threads=1)
+        for name, agent in whole.items()
+    }
+    assert np.array_equal(played["counts"].rewards, played["window"].rewards)
+
+
+def test_a_thermostat_earns_more_than_chance_and_less_than_those_who_keep_everything():
+    found = {name: earned(name, 1000).returns for name in ("random", "last_ten", "greedy", "satisficer")}
+    gaps = [
+        found["last_ten"] - found["random"],
+        *(found[name] - found["last_ten"] for name in ("greedy", "satisficer")),
+    ]
+    for gap in gaps:
+        assert gap.mean() > 5 * gap.std() / np.sqrt(len(gap))
