@@ -149,7 +149,9 @@ class ThermostatTest(NamedTuple):
         return f"{agent}: {said} (minus {hardest}, task by task: {self.margins[hardest]})."
 
 
-def thermostat_test(returns: np.ndarray, thermostats: Mapping[str, np.ndarray], chance: float) -> ThermostatTest:
+def thermostat_test(
+    returns: np.ndarray, thermostats: Mapping[str, np.ndarray | float], chance: float
+) -> ThermostatTest:
     """Is an agent above what a reflex on the recent past can earn? An agent may rise within the episode, its weights
     frozen, by "a very simple heuristic" (Wichers' comment: the best arm of the last ten steps nine times in ten): a
     thermostat regulates the present and keeps nothing of the task. The agent reads as "learner" only if its return is
@@ -158,16 +160,19 @@ def thermostat_test(returns: np.ndarray, thermostats: Mapping[str, np.ndarray], 
 
     Args:
         returns: the agent's return on each task, [tasks].
-        thermostats: name → returns of a thermostat on the same tasks, [tasks] each.
+        thermostats: name → returns of a thermostat on the same tasks, [tasks]; or its expected return, a number, if known
+            exactly.
         chance: expected return of a policy that sees nothing.
     """
     returns = np.asarray(returns, dtype=np.float64)
     if not thermostats:
         raise ValueError("thermostats: got none, allowed: at least one on the same tasks")
-    for name, given in {"returns": returns, **thermostats}.items():
+    played = {name: np.broadcast_to(np.float64(given), returns.shape) if np.ndim(given) == 0 else given
+              for name, given in thermostats.items()}  # fmt: skip
+    for name, given in {"returns": returns, **played}.items():
         if np.shape(given) != returns.shape or returns.ndim != 1 or not np.isfinite(given).all():
             raise ValueError(f"{name}: got shape {np.shape(given)}, allowed: finite [tasks], as many as returns")
-    margins = {name: estimate(returns - given) for name, given in thermostats.items()}
+    margins = {name: estimate(returns - given) for name, given in played.items()}
     above_chance = estimate(returns - chance)
     if not beyond_doubt(above_chance):
         return ThermostatTest("not above chance", above_chance, margins)

@@ -134,6 +134,4 @@ def _logistic(stayed: NDArray[np.float64], total: NDArray[np.float64]) -> dict[s
         if abs(change).max() < 1e-10:
             break
     scores = (stayed - total * chance) @ design @ np.linalg.inv(information)
-    return {
-        name: _clustered(float(weights[i]), scores[:, i]) for i, name in enumerate((*SIGNS, "right"), start=1)
-    }
+    return {name: _clustered(float(weights[i]), scores[:, i]) for i, name in enumerate((*SIGNS, "right"), start=1)}

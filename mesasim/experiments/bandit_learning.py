@@ -22,12 +22,10 @@ from rich.progress import Progress
 
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
-from mesasim.agents.bandit_references import REFERENCES
 from mesasim.evaluate import Evaluation
-from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
+from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import estimate
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -38,7 +36,6 @@ RL2 = {f"{arms}x{pulls}": {"arms": arms, "pulls": pulls} for pulls in (10, 100) 
 DEPENDENT = ("dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard")
 WANG = {"2x100": {"arms": 2, "pulls": 100}} | {p: {"arms": 2, "pulls": 100, "prior": p} for p in DEPENDENT}
 GRIDS: dict[str, dict[str, dict[str, Any]]] = {"": {}, "rl2": RL2, "wang": WANG, "all": RL2 | WANG}
-THERMOSTATS = ("win_stay_lose_next", "last_ten_sum", "last_ten_mean")
 
 
 @dataclass
@@ -155,27 +152,22 @@ def compare(
     seeds = range(config.seed, config.seed + config.seeds)
     trained = train_learners(chosen, seeds, out, progress, resume=resume)
     natures = {name: learner.nature for name, learner in chosen.items()}
-    missing = set(THERMOSTATS) - {name for name, _ in baselines.references(setting)}
-    planted = []
-    for name in sorted(missing):  # a thermostat needs no prior: it plays every bandit
-        reference = REFERENCES[name]
-        agent = reference.make(options["arms"], options["pulls"], config.seed, **reference.params)
-        planted.append(setting.evaluate(agent, name, reference.nature))
-    return evaluate_all(setting, natures, trained, progress, planted=planted)
+    return evaluate_all(setting, natures, trained, progress, planted=thermostats.planted(setting))
 
 
 def summary_of(config: Config, options: Mapping[str, Any], comparison: Comparison) -> dict[str, Any]:
-    memory_of_one = best_memory_of_one(options, comparison)
+    reflexes = thermostats.of_bandit(comparison)
     return {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row, comparison, memory_of_one) for row in comparison.rows if row["trained"]],
+        "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in comparison.trained],
         "reading": comparison.scale.how
-        + f". The best policy that remembers one action and reward earns {memory_of_one:.3f}. "
-        "Slope: reward gained a pull within the episode (least squares, over tasks); it rises if beyond 4 standard errors.",
+        + ". "
+        + "; ".join(f"{name} earns {float(np.mean(earned)):.3f}" for name, earned in reflexes.items())
+        + ". Slope: reward gained a pull within the episode (least squares, over tasks).",
         "world": "Bandit-v0",
         "options": dict(options),
         "seed": config.seed,
-        "memory_of_one": memory_of_one,
+        **thermostats.readings(comparison, reflexes),
         "agents": comparison.rows,
         "tables": [seeds_table("Over seeds", {_called(options): comparison})],
     }
@@ -189,7 +181,7 @@ def over_grid(
     for name, comparison in compared.items():
         scale, chosen = comparison.scale, []
         for e in comparison.evaluations:
-            if e.agent not in comparison.trained and e.agent not in THERMOSTATS:
+            if e.agent not in comparison.trained and e.agent not in thermostats.BANDIT:
                 continue
             unit = (e.rewards - scale.floor / e.rewards.shape[1]) / (scale.ceiling - scale.floor)
             chosen.append(replace(e, agent=f"{name}: {e.agent}", rewards=unit))
@@ -204,39 +196,6 @@ def over_grid(
         "tables": [seeds_table("Every bandit, over seeds", compared)],
     }  # fmt: skip
     return summary, evaluations
-
-
-def best_memory_of_one(options: Mapping[str, Any], comparison: Comparison) -> float:
-    """Expected reward of the best policy that sees only its last action and reward: exact for independent arms; else what
-    win-stay-lose-shift earns on these tasks, which is the best there is with two symmetric arms."""
-    if options.get("prior", "uniform") == "uniform":
-        return exact_bandit.memory_of_one(options["arms"], options["pulls"])
-    return float(comparison.evaluation("win_stay_lose_next").returns.mean())
-
-
-def above_thermostats(agent: Evaluation, comparison: Comparison, memory_of_one: float) -> bool:
-    """Whether an agent earns more than the best memory of one (beyond 2 standard errors) and, task by task, more than every
-    thermostat."""
-    reward = estimate(agent.returns)
-    gaps = [estimate(agent.returns - comparison.evaluation(name).returns) for name in THERMOSTATS]
-    return reward.mean - 2 * reward.se > memory_of_one and all(gap.mean > 2 * gap.se for gap in gaps)
-
-
-def verdict(row: dict[str, Any], comparison: Comparison, memory_of_one: float) -> str:
-    """One sentence of what an agent's row says."""
-    best = max(float(np.mean(comparison.evaluation(name).returns)) for name in THERMOSTATS)
-    place = (
-        f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f} of the ceiling {row['ceiling']:.3f} "
-        f"(chance {row['floor']:.2f}, best memory of one {memory_of_one:.2f}, best thermostat {best:.2f}), weights unchanged. "
-    )
-    if not row.get("rises"):
-        return place + "Its reward does not rise within the episode: nothing is learned after the weights are frozen."
-    slope = f"Its reward rises by {row['slope']:.4f} ± {row['slope_se']:.4f} a pull"
-    if above_thermostats(comparison.evaluation(row["agent"]), comparison, memory_of_one):
-        return (
-            place + slope + ", beyond what a memory of one or a thermostat earns: it keeps learning in its activations."
-        )
-    return place + slope + ", but it is not above a thermostat: it reacts, and is not shown to learn."
 
 
 def _called(options: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Which of its inputs does an agent need to learn within an episode? The same recurrent network is trained with one input
 after another withheld: the last reward, the last action, both, or the clock.
 
-Ceiling: exact Bayes-optimal value; floor: chance. Planted controls: a Bayes-optimal agent that sees everything, one that
-remembers a single action and reward, and random. Expected: without rewards an agent stays at chance, however much else it
+Ceiling: exact Bayes-optimal value; floor: chance. Planted controls: a Bayes-optimal agent that sees everything, thermostats
+(a memory of one, the last ten pulls), and random. Expected: without rewards an agent stays at chance, however much else it
 remembers (Wang et al. 2016, on all of their tasks); without actions it can still learn as far as it can tell from its own
 state what it must have done; the clock is worth little.
 """
@@ -18,8 +18,8 @@ from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
+from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import BEYOND_DOUBT
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 
@@ -31,7 +31,7 @@ WITHHELD = {
     "reward and action": ("previous_reward", "previous_action"),
     "clock": ("pull",),
 }
-CONTROLS = ("bayes_optimal", "win_stay_lose_next", "random")
+CONTROLS = ("bayes_optimal", *thermostats.BANDIT, "random")
 
 
 @dataclass
@@ -84,21 +84,13 @@ def run(
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in chosen.items()}
         comparison = evaluate_all(setting, natures, trained, progress, references=CONTROLS)
+    reflexes = thermostats.of_bandit(comparison)
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row) for row in comparison.rows if row["trained"]],
+        "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained],
         "reading": comparison.scale.how + ".",
         "world": "Bandit-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("Reward by what is withheld", {"": comparison})],
     }  # fmt: skip
     return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
-
-
-def verdict(row: dict[str, Any]) -> str:
-    """One sentence of what an agent's row says."""
-    above = row["reward_mean"] - row["floor"]
-    at_chance = abs(above) < BEYOND_DOUBT * row["reward_se"]
-    place = f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f}, {row['fraction']:.0%} of the way to the ceiling"
-    if at_chance:
-        return f"{place}: at chance."
-    return f"{place}: {'it learns within the episode' if row.get('rises') else 'it does not get better within the episode'}."

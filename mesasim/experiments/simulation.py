@@ -140,9 +140,9 @@ def as_metrics(m: Measured, greedy: Measured, bayes: Transplant, scale: baseline
         (f"change of the probability of the arm pulled, given {EDITED_BY} more failures", m.drop, greedy.drop),
     ):
         ceiling = best.effect.mean
-        edited = Metric(what, *found.effect, found.random.mean, ceiling, found.tasks)
+        edited = Metric(what, *found.effect[:2], found.random.mean, ceiling, found.tasks)
         rows.append((edited, found.used(ceiling)))
-    moved = Metric("preference that moves with the carry", *m.moved.moved, 0.0, bayes.moved.mean, m.moved.pairs)
+    moved = Metric("preference that moves with the carry", *m.moved.moved[:2], 0.0, bayes.moved.mean, m.moved.pairs)
     rows.append((moved, moved.above_floor and moved.fraction >= USED_FROM))
     reward = metric(
         "reward, its memory written from its task's counts", m.rewritten.returns, scale.floor, scale.ceiling

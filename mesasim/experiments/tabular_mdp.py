@@ -22,8 +22,9 @@ from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
+from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import BEYOND_DOUBT, by_step, estimate, frozen_weights_slope
+from mesasim.metrics import by_step, estimate, frozen_weights_slope
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -69,7 +70,7 @@ class Config:
             self.iterations, self.tasks, self.num_envs, self.trials, self.references = 1, 30, 32, 3, False
 
 
-UNTUNED: tuple[str, ...] = ("random", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
+UNTUNED = ("random", "last_ten", "satisficer", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
@@ -108,11 +109,14 @@ def run(
         row |= by_trial(evaluation, config.trials)
         if row["agent"].split(",")[0] in published:
             row |= against(row, published[row["agent"].split(",")[0]])
+    reflexes: dict[str, np.ndarray | float] = {"last_ten": comparison.evaluation("last_ten").returns}
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row) for row in comparison.rows if row["trained"] or "published" in row],
+        "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained]
+        + [reproduction(row) for row in comparison.rows if "published" in row],
         "reading": comparison.scale.how + ". Slope of a trial's reward over trials (least squares, over tasks).",
         "world": "TabularMDP-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("Reward", {"": comparison}), trials_table(comparison.rows)],
     }  # fmt: skip
     return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
@@ -126,7 +130,7 @@ def by_trial(evaluation: Evaluation, trials: int) -> dict[str, Any]:
     row = {"reward_by_trial": mean.tolist(), "reward_by_trial_se": se.tolist(), "value_lost": regret.mean}
     if trials > 1:
         slope = frozen_weights_slope(rewards)
-        row |= {"slope": slope.mean, "slope_se": slope.se, "rises": bool(slope.mean > BEYOND_DOUBT * slope.se)}
+        row |= {"slope_by_trial": slope.mean, "slope_by_trial_se": slope.se}
     return row
 
 
@@ -151,15 +155,7 @@ def trials_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"title": "Reward by trial", "head": head, "rows": body, "note": ""}
 
 
-def verdict(row: dict[str, Any]) -> str:
-    """One sentence of what an agent's row says."""
-    limits = f"(floor {row['floor']:.0f}, ceiling {row['ceiling']:.1f})"
-    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f} {limits}"
-    if "published" in row:
-        place += f", published {row['published']}: {row['deviation']:+.1f} standard errors"
-    if not row["trained"]:
-        return place + "."
-    if row.get("rises"):
-        gain = f"a trial earns {row['slope']:.3f} ± {row['slope_se']:.3f} more than the last"
-        return f"{place}; {gain}: it learns in its activations."
-    return f"{place}; its reward does not rise from trial to trial."
+def reproduction(row: dict[str, Any]) -> str:
+    """One sentence on a published figure."""
+    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f}"
+    return f"{place}, published {row['published']}: {row['deviation']:+.1f} standard errors apart."

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.agents.base import Agent
@@ -24,8 +26,9 @@ from mesasim.agents.two_step_references import REFERENCES
 from mesasim.analysis.two_step import Stay, play, stay
 from mesasim.exact import two_step as exact
 from mesasim.experiments import question
+from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.metrics import BEYOND_DOUBT, Estimate
+from mesasim.metrics import Estimate, beyond_doubt
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -106,14 +109,17 @@ def run(
             progress.advance(bar)
     for row in comparison.rows:
         row |= measured(stays[row["agent"]])
+    reflexes: dict[str, np.ndarray | float] = {"best memory of one trial": memory}
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row, memory) for row in comparison.rows if row["trained"]],
+        "verdicts": [
+            f"{thermostats.verdict(comparison, name, reflexes)} {staying(comparison.row(name))}" for name in trained
+        ],
         "reading": f"{comparison.scale.how}. The best policy that remembers one trial earns {memory:.3f}. Effects: log-odds "
         "of staying for a predictor coded -1 or 1, beside whether the action was right; standard errors by episode. The "
         "learning rules' stay probabilities are those at their classes' own parameters, not at the tuned ones.",
-        "world": "TwoStep-v0", "options": options, "seed": config.seed, "memory_of_one": memory,
-        "agents": comparison.rows,
+        "world": "TwoStep-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("Reward", {"": comparison}), stay_table(stays)],
     }  # fmt: skip
     return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
@@ -144,24 +150,12 @@ def stay_table(stays: dict[str, Stay]) -> dict[str, Any]:
     return {"title": "Staying with an action", "head": head, "rows": rows, "note": ""}
 
 
-def verdict(row: dict[str, Any], memory: float) -> str:
-    """One sentence of what an agent's row says."""
-    mean, se = row["reward_mean"], row["reward_se"]
-    place = f"{row['agent']}: {mean:.2f} ± {se:.2f} of {row['ceiling']:.2f}"
-    if abs(mean - row["floor"]) < BEYOND_DOUBT * se:
-        return f"{place}: at chance."
-    interaction, error = row["effect_interaction"], row["effect_interaction_se"]
-    shown = interaction > BEYOND_DOUBT * error
-    uses = (
-        f"its staying shows the reward x transition interaction ({interaction:.2f} ± {error:.2f}; reward alone "
-        f"{row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f})"
-        if shown
-        else f"no reward x transition interaction ({interaction:.2f} ± {error:.2f})"
+def staying(row: dict[str, Any]) -> str:
+    """One sentence of what an agent's staying shows."""
+    found = Estimate(row["effect_interaction"], row["effect_interaction_se"], row["tasks"] - 1.0)
+    shown = (
+        f"{found.mean:.2f} ± {found.se:.2f}; reward alone {row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f}"
     )
-    beyond = mean - 2 * se > memory
-    kept = (
-        f"beyond what a memory of one trial can earn ({memory:.2f})"
-        if beyond
-        else f"no more than a memory of one trial can earn ({memory:.2f})"
-    )
-    return f"{place}, {kept}; {uses}."
+    if beyond_doubt(found):
+        return f"Its staying shows the reward x transition interaction ({shown})."
+    return f"No reward x transition interaction is told from none ({shown})."

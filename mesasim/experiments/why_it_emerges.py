@@ -3,7 +3,8 @@ of tasks; rewards told at every step or only in sum at an episode's end; the out
 step, every few, or every episode; with and without memory.
 
 Ceiling: exact Bayes-optimal value; floor: chance; both on fresh tasks, whatever was trained on. Planted controls:
-Bayes-optimal, the thermostat of the last ten pulls, random. Expected: an inner learner emerges if and only if there are many
+Bayes-optimal,
+thermostats (a memory of one, the last ten pulls), random. Expected: an inner learner emerges if and only if there are many
 tasks and a memory; one fixed task is learned into the weights, and nothing of it helps on fresh tasks; sparse rewards, slow
 outer learning and rare updates are neither needed nor enough.
 """
@@ -19,13 +20,14 @@ from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
+from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
 
 NAME = "why-it-emerges"
-CONTROLS = ("bayes_optimal", "last_ten_sum", "random")
+CONTROLS = ("bayes_optimal", *thermostats.BANDIT, "random")
 
 
 @dataclass
@@ -94,22 +96,13 @@ def run(
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in chosen.items()}
         comparison = evaluate_all(setting, natures, trained, progress, references=CONTROLS)
-    thermostat = comparison.evaluation("last_ten_sum").returns.mean()
+    reflexes = thermostats.of_bandit(comparison)
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": [verdict(row, thermostat) for row in comparison.rows if row["trained"]],
+        "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained],
         "reading": comparison.scale.how + "; on fresh tasks, whatever was trained on.",
         "world": "Bandit-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
+        **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("On fresh tasks, by what was trained", {"": comparison})],
     }  # fmt: skip
     return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
-
-
-def verdict(row: dict[str, Any], thermostat: float) -> str:
-    """One sentence of what an agent's row says."""
-    place = f"{row['agent']}: {row['reward_mean']:.3f} ± {row['reward_se']:.3f} on fresh tasks ({row['fraction']:.0%})"
-    if not row.get("rises"):
-        return f"{place}: no inner learning."
-    if row["reward_mean"] - 2 * row["reward_se"] > thermostat:
-        return f"{place}: an inner learner, above the thermostat of the last ten pulls ({thermostat:.2f})."
-    return f"{place}: rises, but not above the thermostat of the last ten pulls ({thermostat:.2f})."

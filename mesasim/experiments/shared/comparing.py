@@ -51,6 +51,9 @@ class Comparison:
     def evaluation(self, agent: str) -> Evaluation:
         return next(e for e in self.evaluations if e.agent == agent)
 
+    def row(self, agent: str) -> dict[str, Any]:
+        return next(row for row in self.rows if row["agent"] == agent)
+
     def of(self, learner: str) -> list[str]:
         """Agents of a learner, a seed each."""
         return [name for name, trained in self.trained.items() if trained.learner == learner]
