@@ -14,7 +14,7 @@ struct TabularMDP {
     bool oracle = false;  // set by the engine
     int32_t states = 10, actions = 5, horizon = 10, trials = 10;
     double alpha = 1.0, mean = 1.0, mean_std = 1.0, reward_std = 1.0;
-    bool clock = false;
+    bool clock = false, previous = false;
   };
   template <class Visitor>
   static void options(Visitor& v, Config& c) {
@@ -27,6 +27,7 @@ struct TabularMDP {
     v.real("mean_std", c.mean_std, 0.0, 1000.0, "standard deviation of that prior");
     v.real("reward_std", c.reward_std, 0.0, 1000.0, "standard deviation of a reward around its mean");
     v.flag("clock", c.clock, "show the step within the trial");
+    v.flag("previous", c.previous, "show the state before the last action as well");
   }
   static void check(const Config&) {}
   static void describe(const Config& c, Spec& spec) {
@@ -36,6 +37,15 @@ struct TabularMDP {
     if (c.clock)
       spec.observation.push_back(
           {"step", Dtype::kInt32, {1}, 0, double(c.horizon - 1), 0, "steps made in this trial (clock)"});
+    if (c.previous)
+      spec.observation.push_back(
+          {"previous_state",
+           Dtype::kInt32,
+           {1},
+           0,
+           double(c.states - 1),
+           c.states,
+           "the state before the last action; at the start of an episode the present one (previous)"});
     spec.oracle = {
         {"optimal_value",
          Dtype::kFloat32,
@@ -71,12 +81,13 @@ struct TabularMDP {
     spec.variants = {{},
                      {{"states", int64_t{3}}, {"actions", int64_t{2}}, {"horizon", int64_t{4}}, {"trials", int64_t{3}}},
                      {{"states", int64_t{6}}, {"alpha", 0.3}, {"horizon", int64_t{1}}, {"clock", true}},
-                     {{"states", int64_t{2}}, {"reward_std", 0.0}, {"mean_std", 0.0}, {"clock", true}}};
+                     {{"states", int64_t{2}}, {"reward_std", 0.0}, {"mean_std", 0.0}, {"clock", true}},
+                     {{"states", int64_t{4}}, {"trials", int64_t{3}}, {"clock", true}, {"previous", true}}};
   }
 
   struct State {
-    int32_t state, step, trial, unused;  // step: within the trial
-    double regret;                       // for the oracle
+    int32_t state, step, trial, previous;  // step: within the trial; previous: the state before the last action
+    double regret;                         // for the oracle
   };
   static_assert(sizeof(State) == 24 && std::is_trivially_copyable_v<State>);
 
@@ -138,6 +149,7 @@ struct TabularMDP {
     const double noise = normal_quantile(unit_interval(draws.word[0], draws.word[1]));
     const float mean = means(c, s)[int64_t{s.state} * c.actions + action];
     if (c.oracle) s.regret += lost(c, s, action);
+    s.previous = s.state;
     s.state = next_state(c, s, action, draws.word[2]);
     const Outcome outcome{static_cast<float>(mean + c.reward_std * noise), false, false};
     if (++s.step < c.horizon) return outcome;
@@ -190,6 +202,7 @@ struct TabularMDP {
   MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
     row.field<int32_t>(0)[0] = s.state;
     if (c.clock) row.field<int32_t>(1)[0] = s.step;
+    if (c.previous) row.field<int32_t>(c.clock ? 2 : 1)[0] = s.previous;
   }
   MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
     row.field<float>(0)[0] = static_cast<float>(values(s)[0]);
@@ -208,8 +221,8 @@ struct TabularMDP {
   // optimal actions, which is only compared with.
   static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
-    return s.state >= 0 && s.state < c.states && s.step >= 0 && s.step < c.horizon && s.trial >= 0 &&
-           s.trial <= c.trials && s.regret >= 0;
+    return s.state >= 0 && s.state < c.states && s.previous >= 0 && s.previous < c.states && s.step >= 0 &&
+           s.step < c.horizon && s.trial >= 0 && s.trial <= c.trials && s.regret >= 0;
   }
   // A row an action, a column a state: brighter where the mean reward is higher; the present state is marked above.
   static Picture picture(const Config& c, State& s) {

@@ -19,7 +19,7 @@ from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
 from mesasim.train.critic import OracleCritic, OwnCritic
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
-from mesasim.train.rollout import Collector, Rollout
+from mesasim.train.rollout import REGRET, Collector, Rollout
 from mesasim.vector import MesaVectorEnv
 
 
@@ -58,9 +58,13 @@ class PPOConfig:
     """What values are estimated from: agent (its own value head, from what it has seen) or oracle (a network of its own on the
     world's oracle fields, used in training alone; the agent never sees them). With the oracle far fewer steps are needed where
     luck of the task outweighs what a step can win."""
+    told: str = "reward"
+    """What the outer learner is told: reward, or regret (minus the expected value each action loses, which the oracles of Bandit,
+    TabularMDP and TwoStep know). At discount 1 both have the same optimum: the regret is the reward without its luck, shaped by
+    the optimal value as a potential (Ng, Harada and Russell 1999). Used in training alone; what the agent sees is the same."""
     reward_at: str = "step"
-    """When the outer learner is told rewards: step (at each) or episode (their sum, at an episode's end). What the agent
-    sees is the same."""
+    """When the outer learner is told: step (at each) or episode (in sum, at an episode's end). What the agent sees is the
+    same."""
     clip: float = 0.2
     """Range of the probability ratio."""
     entropy: float = 0.02
@@ -98,6 +102,8 @@ class PPOConfig:
             raise ValueError(f"schedule: got {self.schedule!r}, allowed: 'linear', 'constant'")
         if self.critic not in ("agent", "oracle"):
             raise ValueError(f"critic: got {self.critic!r}, allowed: 'agent', 'oracle'")
+        if self.told not in ("reward", "regret"):
+            raise ValueError(f"told: got {self.told!r}, allowed: 'reward', 'regret'")
         if self.reward_at not in ("step", "episode"):
             raise ValueError(f"reward_at: got {self.reward_at!r}, allowed: 'step', 'episode'")
         if self.num_envs * self.rollout_steps < 2:
@@ -129,8 +135,11 @@ class Trainer(loop.Trainer):
         self.config, self.run = config, run
         self.env = MesaVectorEnv(
             config.world, config.num_envs, device=config.device, num_threads=config.num_threads, seed=config.seed,
-            history=True, oracle=config.critic == "oracle", autoreset_mode="SameStep", **config.options,
+            history=True, oracle=config.critic == "oracle" or config.told == "regret",
+            autoreset_mode="SameStep", **config.options,
         )  # fmt: skip
+        if config.told == "regret" and REGRET not in self.env.buffers.group.get("oracle", {}):
+            raise ValueError(f"told: got 'regret', which the oracle of {config.world} does not know with these options")
         self.set_threads()
         self.fields = field_shapes(self.env.fields)
         self.agent = new_agent(config, self.fields, len(self.env.world_spec.actions)).to(self.env.device)
@@ -139,7 +148,10 @@ class Trainer(loop.Trainer):
         self.optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5)
         self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
         self.env.reset(seed=config.seed)
-        self.collector = Collector(self.env, self.agent, self.critic, self.generator, config.reward_at == "episode")
+        self.collector = Collector(
+            self.env, self.agent, self.critic, self.generator, at_end=config.reward_at == "episode",
+            regret=config.told == "regret",
+        )  # fmt: skip
 
     def set_threads(self) -> None:
         """torch's threads are the process's: whoever made a trainer last has set them."""
@@ -164,8 +176,8 @@ class Trainer(loop.Trainer):
         return {
             "iteration": self.iteration,
             "steps": self.iteration * steps,
-            "reward_per_step": rollout.reward.mean().item(),
-            "episode_return": rollout.reward.sum().item() / episodes if episodes else float("nan"),
+            "reward_per_step": rollout.earned.mean().item(),
+            "episode_return": rollout.earned.sum().item() / episodes if episodes else float("nan"),
             **metrics,
             "steps_per_second": steps / wall,
             "rollout_share": (rolled - started) / wall,

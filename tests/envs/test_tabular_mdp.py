@@ -21,7 +21,7 @@ class PlainMDP:
     def __init__(self, options, key):
         self.o = {o.name: o.default for o in _core.spec("TabularMDP-v0").options} | options
         states, actions = self.o["states"], self.o["actions"]
-        self.key, self.state, self.time, self.trial, self.regret = key, 0, 0, 0, 0.0
+        self.key, self.state, self.time, self.trial, self.regret, self.previous = key, 0, 0, 0, 0.0, 0
         draws = Draws(key, LAYOUT)
         drawn = [np.float32(self.o["mean"] + self.o["mean_std"] * draws.normal()) for _ in range(states * actions)]
         self.means = np.array(drawn, np.float64).reshape(states, actions)
@@ -43,7 +43,7 @@ class PlainMDP:
             unit(draws[0] << 32 | draws[1])
         )
         self.regret += self.values[self.time, self.state] - self.action_values[self.time, self.state, action]
-        cuts = self.chances[self.state, action].cumsum()[:-1]
+        cuts, self.previous = self.chances[self.state, action].cumsum()[:-1], self.state
         self.state, self.time = int((cuts <= draws[2] / 2**32).sum()), self.time + 1
         if self.time < self.o["horizon"]:
             return reward, False, False
@@ -75,6 +75,8 @@ def test_engine_follows_the_rules_at_every_step(options):
                 assert observation["state"][slot, 0] == mdp.state
                 if mdp.o["clock"]:
                     assert observation["step"][slot, 0] == mdp.time
+                if mdp.o["previous"]:
+                    assert observation["previous_state"][slot, 0] == mdp.previous
                 np.testing.assert_allclose(info["optimal_value"][slot, 0], mdp.values[0, 0], rtol=1e-5)
                 np.testing.assert_allclose(info["mean_rewards"][slot], mdp.means, rtol=1e-6)
                 np.testing.assert_allclose(info["transitions"][slot], mdp.chances, atol=2e-7)

@@ -26,14 +26,15 @@ MAZE = dataclasses.replace(SMALL, world="Maze-v0", options={"size": 3, "view": 3
 
 LOOKING_BACK = dataclasses.replace(MAZE, network=NetworkConfig("transformer", hidden=8, heads=2, window=4))
 TRUNCATED = dataclasses.replace(MAZE, network=NetworkConfig("gru", hidden=8, window=3, strict=True))
+REGRET = dataclasses.replace(SMALL, told="regret", reward_at="episode")
 TAUGHT = dataclasses.replace(  # by a critic that sees the oracle, told rewards in sum, with short discounts first
     SMALL, critic="oracle", reward_at="episode", first_discount=0.5,
     network=NetworkConfig("gru", hidden=8, embed=6, readout=6, memory=4),
 )  # fmt: skip
 CONFIGS = pytest.mark.parametrize(
     "config",
-    [SMALL, MAZE, LOOKING_BACK, TRUNCATED, TAUGHT],
-    ids=["bandit", "maze", "looking back", "truncated", "taught"],
+    [SMALL, MAZE, LOOKING_BACK, TRUNCATED, TAUGHT, REGRET],
+    ids=["bandit", "maze", "looking back", "truncated", "taught", "regret"],
 )
 
 
@@ -72,6 +73,7 @@ def test_a_truncated_episode_is_worth_the_value_of_what_was_cut_off():
     assert cut.sum() > 16
     assert torch.all(rollout.reward[2][cut] == 1.0)  # 0 + discount .5 * value 2
     assert torch.all(rollout.reward[:2][~rollout.done[:2]] == 0.0)
+    assert torch.all(rollout.earned == 0.0), "what is logged is what was earned"
 
 
 @pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
@@ -124,6 +126,47 @@ def test_rewards_told_at_the_end_are_the_same_in_sum():
     assert (sparse[~done] == 0).all()
     sums = dense.reshape(6, 4, SMALL.num_envs).sum(dim=1)
     assert torch.equal(sparse[3::4], sums) and sums.std() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("world", "options"),
+    [("Bandit-v0", {"arms": 3, "pulls": 4}), ("TabularMDP-v0", {"trials": 2, "horizon": 3}), ("TwoStep-v0", {"trials": 3})],
+)
+def test_the_regret_told_is_the_reward_without_its_luck(world, options):
+    """On average over episodes both differ by what the optimum earns, a constant of the task; and the regret spreads less."""
+    config = dataclasses.replace(SMALL, world=world, options=options, num_envs=4096, rollout_steps=12, told="regret")
+    trainer = Trainer(config)
+    rollout = trainer.collector.collect(12, 0.9)
+    ends, known = rollout.done, rollout.oracle["expected_regret"][..., 0]
+    assert ends[-1].all() and (rollout.reward <= 1e-4).all() and rollout.reward.std() > 0
+    summed = rollout.reward[ends.shape[0] - _length(ends) :].sum(dim=0)
+    torch.testing.assert_close(-summed[None], (known - rollout.reward)[-1:], atol=1e-4, rtol=0)
+    best, total = _best(world, rollout), rollout.earned[-_length(ends) :].sum(dim=0)
+    luck = total - (best + summed)
+    assert luck.mean().abs() < 4 * luck.std() / len(luck) ** 0.5
+    assert summed.std() < total.std()
+
+
+def _length(ends):
+    """Steps of an episode."""
+    return int(ends[:, 0].nonzero()[0]) + 1
+
+
+def _best(world, rollout):
+    """What the optimum of each slot's last task earns in an episode, on average [N]."""
+    oracle, steps = rollout.oracle, _length(rollout.done)
+    if world == "Bandit-v0":
+        return oracle["arm_means"][-1].amax(dim=-1) * steps
+    if world == "TabularMDP-v0":
+        return oracle["optimal_value"][-1, :, 0] * 2
+    return torch.tensor(0.7 * 3)  # TwoStep: .75 of .9 and .25 of .1 in each of three trials
+
+
+def test_regret_is_refused_where_the_oracle_does_not_know_it():
+    with pytest.raises(ValueError, match=r"told: got 'regret', which the oracle of Maze-v0"):
+        Trainer(dataclasses.replace(MAZE, told="regret"))
+    with pytest.raises(ValueError, match="told: got 'luck'"):
+        PPOConfig(told="luck")
 
 
 def test_the_discount_begins_short_and_ends_where_it_is_set():
