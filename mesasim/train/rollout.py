@@ -26,7 +26,9 @@ class Rollout:
     log_prob: Tensor  # [T, N] of the action, when it was taken
     value: Tensor  # [T, N]
     earned: Tensor  # [T, N] the world's rewards
-    reward: Tensor  # [T, N] what the outer learner is told; at a truncation, with the discounted value of what was cut off
+    reward: (
+        Tensor  # [T, N] what the outer learner is told; at a truncation, with the discounted value of what was cut off
+    )
     done: Tensor  # [T, N] bool: the episode ended with this step
     last_value: Tensor  # [N] value of the observation after the last step
     first_carry: Tensor  # [N, width] carry before row 0

@@ -130,7 +130,11 @@ def test_rewards_told_at_the_end_are_the_same_in_sum():
 
 @pytest.mark.parametrize(
     ("world", "options"),
-    [("Bandit-v0", {"arms": 3, "pulls": 4}), ("TabularMDP-v0", {"trials": 2, "horizon": 3}), ("TwoStep-v0", {"trials": 3})],
+    [
+        ("Bandit-v0", {"arms": 3, "pulls": 4}),
+        ("TabularMDP-v0", {"trials": 2, "horizon": 3}),
+        ("TwoStep-v0", {"trials": 3}),
+    ],
 )
 def test_the_regret_told_is_the_reward_without_its_luck(world, options):
     """On average over episodes both differ by what the optimum earns, a constant of the task; and the regret spreads less."""
