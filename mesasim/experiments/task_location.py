@@ -81,14 +81,15 @@ class Config:
     tasks: int = 8192
     """Episodes that everything is evaluated on, of trained and of unseen tasks."""
     seed: int = 1
-    """Seed of weights, training and evaluation."""
+    """Seed of the sets of tasks, of weights, training and evaluation."""
     quick: bool = False
     """A small form that only shows that everything runs: 4 batches, 300 episodes, few numbers, no bandits."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("most", 4, 2**20), ("alien_most", 0, 16384), ("bandit_most", 0, 4096)):
+        limits = (("most", 4, 2**20), ("alien_most", 0, 16384), ("bandit_most", 0, 4096), ("seed", 0, 2**31 - 1))
+        for name, low, high in limits:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: {low} to {high}")
         for name, low in (("dim", 1), ("points", 2), ("iterations", 1), ("bandit_iterations", 1), ("tasks", 100)):
@@ -114,11 +115,11 @@ def kinds(config: Config) -> list[tuple[Kind, tuple[int, ...]]]:
 
     seed = 1000 + config.seed
     regressions = Regression(
-        config.dim, config.points, NOISE_STD, config.tasks, seed, network(config.points), training(1, 256)
+        config.dim, config.points, NOISE_STD, config.tasks, seed, config.seed, network(config.points), training(1, 256)
     )
-    alien = Alien(4, 30, config.tasks, seed, network(30), training(4, 128))
+    alien = Alien(4, 30, config.tasks, seed, config.seed, network(30), training(4, 128))
     settings = {"iterations": config.bandit_iterations, "seed": config.seed, "num_envs": 64 if config.quick else 0}
-    bandits = Bandits(5, 10, config.tasks, seed, settings, config.num_threads)
+    bandits = Bandits(5, 10, config.tasks, seed, config.seed, settings, config.num_threads)
     wanted: list[tuple[Kind, int, int]] = [
         (regressions, 4, config.most), (alien, 16, config.alien_most), (bandits, 16, config.bandit_most)
     ]  # fmt: skip

@@ -8,6 +8,8 @@ import torch
 
 from mesasim import regression, sequences
 from mesasim.agents import NetworkConfig
+from mesasim.agents.bandit_filters import TaskPosterior, task_set
+from mesasim.agents.bandit_references import REFERENCES
 from mesasim.agents.base import Agent, Output
 from mesasim.experiments import task_location
 from mesasim.experiments.shared.locating import (
@@ -53,8 +55,8 @@ def index_of(rewards):
 
 
 def test_planted_regressors_read_as_what_they_are():
-    kind = Regression(4, 8, 0.5, 2000, 5, NetworkConfig(), SHORT)
-    tasks = regression.task_set(16, 4)
+    kind = Regression(4, 8, 0.5, 2000, 5, 3, NetworkConfig(), SHORT)
+    tasks = regression.task_set(16, 4, 3)
     plants = {
         "learner": lambda x, y: regression.ridge(x, y, 0.5),
         "lookup": lambda x, y: regression.discrete_mmse(x, y, tasks, 0.5),
@@ -96,7 +98,7 @@ def test_counts_and_tables_predict_chains_as_worked_out_step_by_step():
 
 
 def test_a_table_of_tables_is_the_exact_filter_of_known_chains_and_lost_under_new_names():
-    kind = Alien(4, 30, 1000, 5, NetworkConfig(hidden=8), SHORT)
+    kind = Alien(4, 30, 1000, 5, 3, NetworkConfig(hidden=8), SHORT)
     drawn = sequences.generate("categorical", 1000, 30, seed=5, give=("filter_log",), **kind.options(4))
     ours = look_up_symbols(drawn.symbols.long(), torch.from_numpy(sequences.tables(**kind.options(4))))
     torch.testing.assert_close(ours.float(), drawn.filter_log, rtol=1e-4, atol=1e-4)
@@ -118,16 +120,32 @@ def _untrained(kind):
 
 
 def test_planted_bandit_players_read_as_what_they_are():
-    from mesasim.agents.bandit_filters import TaskPosterior, task_set
-    from mesasim.agents.bandit_references import REFERENCES
-
-    kind = Bandits(3, 8, 4000, 5, {"iterations": 1}, 1)
+    kind = Bandits(3, 8, 4000, 5, 0, {"iterations": 1}, 1)
     table = TaskPosterior(task_set(kind.options(2)), 5)
     assert index_of(kind.rewards(2, UNSEEN, table)).mean == pytest.approx(1, abs=0.15)
     thompson = index_of(kind.rewards(2, UNSEEN, REFERENCES["greedy"].make(3, 8, 5)))
     assert thompson.mean < 0.5
     known = kind.rewards(2, TRAINED, table)
     assert known[LOOKUP].sum(1).mean() > known[LEARNER].sum(1).mean()
+
+
+def test_every_kind_draws_its_tasks_from_the_seed():
+    def sets(seed):
+        found = {}
+        for kind, _ in task_location.kinds(task_location.Config(seed=seed, num_threads=1)):
+            if isinstance(kind, Regression):
+                found[kind.name] = regression.generate(500, **kind.source(4).options, seed=9).w.unique(dim=0)
+            elif isinstance(kind, Alien):
+                found[kind.name] = torch.from_numpy(sequences.tables(**kind.options(4)))
+            else:
+                found[kind.name] = task_set(kind.options(4))
+        return found
+
+    one, two = sets(1), sets(2)
+    assert len(one) == 3 and all(len(one[name]) == len(two[name]) == 4 for name in one)
+    for name in one:
+        assert torch.equal(one[name], sets(1)[name])
+        assert not any(torch.equal(task, other) for task in one[name] for other in two[name]), name
 
 
 def test_the_threshold_is_where_the_index_falls_below_a_half_for_good():
@@ -168,7 +186,7 @@ def test_the_quick_form_shows_planted_natures(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"most": 2}, {"dim": 0}, {"tasks": 5}, {"alien_most": -1}, {"bandit_most": 10**6}], ids=str
+    "bad", [{"most": 2}, {"dim": 0}, {"tasks": 5}, {"alien_most": -1}, {"bandit_most": 10**6}, {"seed": 2**31}], ids=str
 )
 def test_settings_that_cannot_be_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

@@ -31,7 +31,8 @@ TRAINED, UNSEEN = "trained", "unseen"
 
 
 class Kind(Protocol):
-    """A kind of tasks. `number` is how many there are to train on; 0: a fresh one every time."""
+    """A kind of tasks. `number` is how many there are to train on, drawn from a `task_seed` of its own; 0: a fresh one every
+    time."""
 
     name: str
     unit: str  # of an episode's reward
@@ -51,9 +52,11 @@ class RegressionSource:
 
     outputs = 1
 
-    def __init__(self, dim: int, points: int, noise_std: float, num_tasks: int, num_threads: int | None = 1) -> None:
+    def __init__(
+        self, dim: int, points: int, noise_std: float, num_tasks: int, task_seed: int, num_threads: int | None = 1
+    ) -> None:
         self.options: dict[str, Any] = {
-            "dim": dim, "points": points, "noise_std": noise_std, "num_tasks": num_tasks
+            "dim": dim, "points": points, "noise_std": noise_std, "num_tasks": num_tasks, "task_seed": task_seed
         }  # fmt: skip
         self.num_threads = num_threads
         unbounded = (-float("inf"), float("inf"), 0)
@@ -88,15 +91,18 @@ class Regression:
     name, unit = "regression", "-L/D"
 
     def __init__(
-        self, dim: int, points: int, noise_std: float, tasks: int, seed: int, network: NetworkConfig,
+        self, dim: int, points: int, noise_std: float, tasks: int, seed: int, task_seed: int, network: NetworkConfig,
         training: SupervisedConfig,
     ) -> None:  # fmt: skip
-        self.dim, self.points, self.noise_std, self.tasks, self.seed = dim, points, noise_std, tasks, seed
+        self.dim, self.points, self.noise_std, self.tasks = dim, points, noise_std, tasks
+        self.seed, self.task_seed = seed, task_seed
         self.network, self.training, self.iterations = network, training, training.iterations
         self.floor = -(dim + noise_std**2) / dim
 
     def source(self, number: int) -> RegressionSource:
-        return RegressionSource(self.dim, self.points, self.noise_std, number, self.training.num_threads)
+        return RegressionSource(
+            self.dim, self.points, self.noise_std, number, self.task_seed, self.training.num_threads
+        )
 
     def train(self, number: int, out: Path, resume: bool, report: Report) -> Agent:
         return _agent(
@@ -110,7 +116,7 @@ class Regression:
             said = outputs_of(agent, shown(data))[..., 0].T
         predictions = {NETWORK: said, LEARNER: regression.ridge(data.x, data.y, self.noise_std)}
         if number:
-            tasks = regression.task_set(number, self.dim)
+            tasks = regression.task_set(number, self.dim, self.task_seed)
             predictions[LOOKUP] = regression.discrete_mmse(data.x, data.y, tasks, self.noise_std)
         scale = self.dim * self.points
         return {name: (-(p.double() - data.y).square() / scale).numpy() for name, p in predictions.items()}
@@ -124,14 +130,15 @@ class Alien:
     name, unit = "alien language", "nats"
 
     def __init__(
-        self, symbols: int, length: int, tasks: int, seed: int, network: NetworkConfig, training: SupervisedConfig
-    ) -> None:
-        self.symbols, self.length, self.tasks, self.seed = symbols, length, tasks, seed
+        self, symbols: int, length: int, tasks: int, seed: int, task_seed: int, network: NetworkConfig,
+        training: SupervisedConfig,
+    ) -> None:  # fmt: skip
+        self.symbols, self.length, self.tasks, self.seed, self.task_seed = symbols, length, tasks, seed, task_seed
         self.network, self.training, self.iterations = network, training, training.iterations
         self.floor = -length * float(np.log(symbols))
 
     def options(self, number: int) -> dict[str, Any]:
-        return {"symbols": self.symbols, "order": 1, "tasks": number}
+        return {"symbols": self.symbols, "order": 1, "tasks": number, "task_seed": self.task_seed}
 
     def train(self, number: int, out: Path, resume: bool, report: Report) -> Agent:
         source = SequenceSource("categorical", self.length, self.training.num_threads, **self.options(number))
@@ -193,14 +200,16 @@ class Bandits:
     name, unit = "bandits", "reward"
 
     def __init__(
-        self, arms: int, pulls: int, tasks: int, seed: int, settings: Mapping[str, Any], num_threads: int | None
-    ) -> None:
-        self.arms, self.pulls, self.tasks, self.seed, self.num_threads = arms, pulls, tasks, seed, num_threads
+        self, arms: int, pulls: int, tasks: int, seed: int, task_seed: int, settings: Mapping[str, Any],
+        num_threads: int | None,
+    ) -> None:  # fmt: skip
+        self.arms, self.pulls, self.tasks, self.num_threads = arms, pulls, tasks, num_threads
+        self.seed, self.task_seed = seed, task_seed
         self.settings, self.floor = dict(settings), pulls / 2
         self.iterations = recipe(self.options(0), **self.settings).iterations
 
     def options(self, number: int) -> dict[str, Any]:
-        return {"arms": self.arms, "pulls": self.pulls, "num_tasks": number}
+        return {"arms": self.arms, "pulls": self.pulls, "num_tasks": number, "task_seed": self.task_seed}
 
     def train(self, number: int, out: Path, resume: bool, report: Report) -> Agent:
         config = recipe(self.options(number), num_threads=self.num_threads, **self.settings)
