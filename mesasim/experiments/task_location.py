@@ -6,14 +6,15 @@ The task-location index of a network on unseen tasks is [L(network) - L(learner)
 learner, best for fresh tasks (ridge; Dirichlet counts; Bayes-optimal), reads 0; the table, best for the M known ones (discrete
 MMSE; posterior over tables; posterior over bandits), reads 1. Ceiling: the learner. Floor: who sees nothing. A network that is
 badly trained is worse than both and reads high for that reason alone: so a network trained as long on fresh tasks stands
-beside it, and a second index takes its loss in the learner's place. Expected: from 1 towards 0 as M grows; above the crossing
-at M* the network learns what it never saw, below it new names ruin it. M* is that of this budget: it falls with weight decay
-and moves with training (Raventos et al. 2023, arXiv 2306.15063: 2^11 to 2^12 for dim 8, 16 points, after 500,000 batches).
+beside it, and a second index has that network's loss in the learner's place, above and below the line: whatever M, the fresh
+network reads 0 and the table 1. It is not read where the table is not told to be worse than the fresh network.
+Expected: from 1 towards 0 as M grows, past 1/2 at a threshold M* of this budget: few tasks are looked up, and new names ruin who
+does. M* falls with weight decay and moves with training (Raventos et al. 2023, arXiv 2306.15063: 2^11 to 2^12 for dim 8, 16
+points, after 500,000 batches).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import time
@@ -39,7 +40,7 @@ from mesasim.experiments.shared.locating import (
     Rewards,
 )
 from mesasim.integrity import weights_hash
-from mesasim.metrics import Estimate, estimate, task_location_index
+from mesasim.metrics import Estimate, beyond_doubt, estimate, task_location_index
 from mesasim.progress import bars
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
@@ -139,28 +140,27 @@ class Reading:
     number: int
     trained: dict[str, Rewards]  # on tasks of the kind that it was trained on
     unseen: dict[str, Rewards]
-    index: Estimate | None  # None: fresh tasks, or a table that these episodes do not tell from the learner
-    beside_fresh: Estimate | None  # the same with the network trained on fresh tasks in the learner's place
+    index: Estimate | None  # None: fresh tasks, or a table that these episodes do not tell to be worse than the learner
+    beside_fresh: Estimate | None  # the same with the network trained on fresh tasks as the learner
 
 
 def read(
     kind: str, number: int, trained: dict[str, Rewards], unseen: dict[str, Rewards], fresh: dict[str, Rewards]
 ) -> Reading:
-    """The index of a network, and the one beside `fresh`: rewards on unseen tasks where the other network was trained on
-    fresh ones."""
-
-    def loss(of: dict[str, Rewards], name: str) -> np.ndarray:
-        return -of[name].sum(axis=1)
-
+    """The index of a network, and the one beside `fresh`: rewards on the same unseen tasks where the network is the one
+    trained on fresh tasks."""
     if number == 0:
         return Reading(kind, number, trained, unseen, None, None)
-    learner, table = loss(unseen, LEARNER), loss(unseen, LOOKUP)
-    beyond = loss(unseen, NETWORK) - loss(fresh, NETWORK)
-    try:
-        index = task_location_index(loss(unseen, NETWORK), learner, table)
-    except ValueError:
-        return Reading(kind, number, trained, unseen, None, None)
-    return Reading(kind, number, trained, unseen, index, task_location_index(beyond + learner, learner, table))
+    network, learner, table = (-unseen[name].sum(axis=1) for name in (NETWORK, LEARNER, LOOKUP))
+    beside = -fresh[NETWORK].sum(axis=1)
+    return Reading(
+        kind, number, trained, unseen, located(network, learner, table), located(network, beside, table)
+    )  # fmt: skip
+
+
+def located(network: np.ndarray, learner: np.ndarray, table: np.ndarray) -> Estimate | None:
+    """The task-location index of losses [tasks]; None where the table is not worse than the learner beyond doubt."""
+    return task_location_index(network, learner, table) if beyond_doubt(estimate(table - learner)) else None
 
 
 def run(
@@ -216,29 +216,33 @@ def called(number: int) -> str:
     return f"{number:,} tasks" if number else "fresh tasks"
 
 
-def threshold(readings: list[Reading]) -> float | None:
-    """Where the index beside the fresh network falls below 1/2 and stays there, interpolated in log M; None: nowhere."""
-    known = [(r.number, r.beside_fresh.mean) for r in readings if r.beside_fresh]
-    for (low, above), (high, below) in reversed(list(itertools.pairwise(known))):
-        if above > 0.5 >= below and all(index <= 0.5 for number, index in known if number >= high):
-            share = (above - 0.5) / (above - below)
-            return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-    return None
+def crossing(readings: list[Reading]) -> tuple[int | None, int | None]:
+    """Between which numbers of tasks the index beside the fresh network passes 1/2: the largest at which it is above beyond
+    doubt, and the smallest from which on every reading is below beyond doubt; None: there is none."""
+    known = [(r.number, r.beside_fresh) for r in readings if r.beside_fresh]
+    above = [number for number, index in known if beyond_doubt(index._replace(mean=index.mean - 0.5))]
+    below = None
+    for number, index in reversed(known):
+        if not beyond_doubt(index._replace(mean=0.5 - index.mean)):
+            break
+        below = number
+    return max(above, default=None), below
 
 
 def verdict(kind: Kind, readings: list[Reading]) -> str:
     """What the numbers of one kind say, in sentences."""
-    said = [f"{r.number:,}: {r.index} ({r.beside_fresh} beside a network of fresh tasks)" for r in readings if r.index]
-    crossing = threshold(readings)
-    at = f"about {crossing:,.0f} tasks" if crossing else "nowhere among the numbers tried"
+    read = [f"{r.number:,}: {r.beside_fresh or 'not read'} ({r.index or 'not read'})" for r in readings if r.number]
+    above, below = crossing(readings)
+    at = f"above 1/2 beyond doubt up to {called(above)}" if above else "nowhere above 1/2 beyond doubt"
+    at += f", below it from {called(below)} on" if below else ", nowhere below it for good"
     first = next((r for r in readings if r.index), None)
     ruined = ""
     if first:
         drop = estimate(first.trained[NETWORK].sum(axis=1) - first.unseen[NETWORK].sum(axis=1))
         ruined = f" With {called(first.number)} the network loses {drop} {kind.unit} from trained to unseen tasks."
     return (
-        f"{kind.name}: task-location index by number of tasks: {'; '.join(said)}. The second crosses 1/2 at {at}, at this "
-        f"budget ({kind.iterations:,} iterations).{ruined}"
+        f"{kind.name}: task-location index beside a network of fresh tasks (beside {LEARNER} in brackets) by number of tasks: "
+        f"{'; '.join(read)}. The first is {at}, at this budget ({kind.iterations:,} iterations).{ruined}"
     )
 
 
@@ -255,9 +259,8 @@ def table(kind: Kind, readings: list[Reading]) -> dict[str, Any]:
     head = ["trained on", *(f"{where}: {name}" for where in (TRAINED, UNSEEN) for name in (NETWORK, LEARNER, LOOKUP))]
     note = (
         "± standard error over episodes; of the index by bootstrap over episodes, which leaves out how "
-        "training from another seed would have gone. '-': there is none, or these episodes do "
-        "not tell the table from the learner. Beside fresh: with the loss of the network trained on fresh tasks in the "
-        "learner's place."
+        "training from another seed, on another set of tasks, would have gone. '-': there is none, or these episodes do "
+        "not tell the table to be worse than the learner. Beside fresh: the learner is the network trained on fresh tasks."
     )
     title = f"{kind.name}: reward of an episode ({kind.unit}), and the task-location index"
     return {"title": title, "head": [*head, "index", "beside fresh"], "rows": rows, "note": note}

@@ -148,17 +148,43 @@ def test_every_kind_draws_its_tasks_from_the_seed():
         assert not any(torch.equal(task, other) for task in one[name] for other in two[name]), name
 
 
-def test_the_threshold_is_where_the_index_falls_below_a_half_for_good():
-    def reading(number, index):
-        return task_location.Reading("k", number, {}, {}, Estimate(index, 0), Estimate(index, 0))
+@pytest.mark.parametrize("worse", [4.0, 0.3, 0.05], ids="table worse than the fresh network by {}".format)
+def test_beside_a_network_of_fresh_tasks_it_reads_0_and_the_table_1_whatever_the_tables_loss(worse):
+    """At any number of tasks: with it falls how much worse the table is than a learner, however well that is trained."""
+    rng = np.random.default_rng(0)
+    learner = -1 + 0.3 * rng.standard_normal((4000, 1))
+    fresh = learner - 0.5
+    table = fresh - worse + 0.1 * rng.standard_normal((4000, 1))
 
-    def at(*pairs):
-        return task_location.threshold([reading(*pair) for pair in pairs])
+    def beside_fresh(network):
+        unseen = {NETWORK: network, LEARNER: learner, LOOKUP: table}
+        return task_location.read("planted", 8, {}, unseen, unseen | {NETWORK: fresh}).beside_fresh
 
-    assert at((4, 1.0), (16, 0.75), (64, 0.25)) == pytest.approx(32)
-    assert at((4, 1.0), (16, 0.25), (64, 0.75), (256, 0.0)) == pytest.approx(64 * 4 ** (1 / 3))
-    assert at((4, 1.0), (16, 0.6)) is None and at((4, 0.2), (16, 0.1)) is None
-    assert at((4, 1.0), (16, 0.2), (64, 0.9)) is None
+    assert beside_fresh(table)[:2] == pytest.approx((1, 0)) and beside_fresh(fresh)[:2] == pytest.approx((0, 0))
+    assert beside_fresh((table + fresh) / 2).mean == pytest.approx(0.5)
+
+
+def test_beside_a_network_no_better_than_the_table_nothing_is_read():
+    rng = np.random.default_rng(0)
+    learner, table = rng.standard_normal((400, 1)), -1 + rng.standard_normal((400, 1))
+    unseen = {NETWORK: table - 1, LEARNER: learner, LOOKUP: table}
+    for fresh in (table - 0.2, table, table + 0.1 * rng.standard_normal((400, 1))):
+        reading = task_location.read("planted", 8, {}, unseen, unseen | {NETWORK: fresh})
+        assert reading.beside_fresh is None and reading.index.mean > 1
+
+
+def test_one_half_is_passed_between_what_is_above_and_what_is_below_beyond_doubt():
+    def at(*triples):
+        readings = [
+            task_location.Reading("k", number, {}, {}, None, index and Estimate(*index)) for number, index in triples
+        ]
+        return task_location.crossing(readings)
+
+    assert at((4, (1.0, 0.01)), (16, (0.75, 0.01)), (64, (0.25, 0.01))) == (16, 64)
+    assert at((4, (1.0, 0.01)), (16, (0.52, 0.01)), (64, (0.25, 0.01)), (256, None)) == (4, 64)
+    assert at((4, (1.0, 0.01)), (16, (0.25, 0.01)), (64, (0.75, 0.01)), (256, (0.0, 0.1))) == (64, 256)
+    assert at((4, (1.0, 0.01)), (16, (0.6, 0.01)), (64, (0.3, 0.3))) == (16, None)
+    assert at((4, (0.2, 0.01)), (16, (0.1, 0.01))) == (None, 4) and at((4, None)) == (None, None)
 
 
 @pytest.mark.slow
