@@ -28,6 +28,11 @@ def test_each_estimator_is_best_on_its_own_tasks(tmp_path):
     assert fractions == sorted(fractions) and fractions[-1] < rows["ridge"]["fraction"] == pytest.approx(1)
     assert max(map(abs, summary["deviations"])) < 4
     table = summary["tables"][0]["rows"]
+    for row in table:  # sequences of one draw share its set, and ridge's are the same for every number of tasks
+        planted = rows[f"dMMSE, {row[0]} tasks"]
+        assert planted["tasks"] == rows["ridge"]["tasks"] == 24
+        assert planted["reward_se"] == pytest.approx(float(row[4].split()[2]), abs=1e-4)
+        assert rows["ridge"]["reward_se"] == pytest.approx(float(row[5].split()[2]), abs=1e-4)
     known = [[float(cell.split()[0]) for cell in row[2:4]] for row in table]
     assert all(mmse < ridge for mmse, ridge in known)
     assert all(mmse > 0.03125 for mmse, _ in known)
