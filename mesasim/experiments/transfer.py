@@ -10,19 +10,18 @@ Expected: the diagonal is best in its column; off it a specialised inner algorit
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mesasim import baselines
 from mesasim.agents import Agent
 from mesasim.agents.bandit_references import REFERENCES
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import DEPENDENT, recipe
-from mesasim.experiments.shared.comparing import Learner, evaluate_all, train_learners
-from mesasim.metrics import estimate, fraction
+from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, outcome, train_learners
+from mesasim.metrics import Estimate, fraction
 from mesasim.progress import bars
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
@@ -96,13 +95,13 @@ def run(
             rows.append(summarize(evaluations[-1], 0.0, 1.0, trained=e.agent in trained))
     names = [*learners, *CONTROLS]
     matrix = {
-        name: {kind: cell(column.over_seeds(name) if name in learners else estimate(column.evaluation(name).returns), column)
+        name: {kind: cell(column.over_seeds(name) if name in learners else column.over_tasks(name), column)
                for kind, column in columns.items()}
         for name in names
     }  # fmt: skip
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": verdicts(matrix),
+        "verdicts": [verdict(kind, column) for kind, column in columns.items()],
         "reading": "in units of (ceiling - floor) of each kind.",
         "world": "Bandit-v0", "options": {"arms": 2, "pulls": config.pulls}, "seed": config.seed, "agents": rows,
         "tables": [
@@ -112,7 +111,7 @@ def run(
                 "rows": [
                     [name, *(f"{value:.3f} ± {se:.3f}" for value, se in matrix[name].values())] for name in names
                 ],
-                "note": "Standard errors are over seeds where there are several, else over tasks. "
+                "note": "Standard errors are over seeds where there are several, else over tasks, which leaves out another seed. "
                 + "; ".join(f"{kind}: {c.scale.floor:.2f} to {c.scale.ceiling:.3f}" for kind, c in columns.items()),
             }
         ],
@@ -124,24 +123,38 @@ def control(name: str, config: Config) -> Agent:
     return REFERENCES[name].make(2, config.pulls, config.seed, **REFERENCES[name].params)
 
 
-def cell(value: tuple[float, float], column: Any) -> tuple[float, float]:
+def cell(value: Estimate, column: Comparison) -> tuple[float, float]:
     """Mean and standard error in units of (ceiling - floor)."""
     floor, ceiling = column.scale.floor, column.scale.ceiling
-    return fraction(value[0], floor, ceiling), value[1] / (ceiling - floor)
+    return fraction(value.mean, floor, ceiling), value.se / (ceiling - floor)
 
 
-def verdicts(matrix: dict[str, dict[str, tuple[float, float]]]) -> list[str]:
-    """For each kind: whether the network trained on it is best there, and which others fall below Thompson sampling."""
-    found = []
-    for kind in KINDS:
-        own, se = matrix[f"trained on {kind}"][kind]
-        others = {k: matrix[f"trained on {k}"][kind] for k in KINDS if k != kind}
-        best = max(others, key=lambda k: others[k][0])
-        thompson = matrix["thompson"][kind]
-        lost = [k for k, (mean, error) in others.items() if mean + 2 * np.hypot(error, thompson[1]) < thompson[0]]
-        ahead = own - others[best][0]
-        found.append(
-            f"on {kind}: trained there {own:.3f} ± {se:.3f}, {'best' if ahead > 0 else 'not best'} (next or better: trained on "
-            f"{best}, {others[best][0]:.3f}); Thompson sampling {thompson[0]:.3f}; below it: {', '.join(lost) or 'none'}."
-        )
+def standings(one: str, others: Sequence[str], column: Comparison) -> dict[str, dict[str, Estimate]]:
+    """The others by how they stand to `one`: outcome → name → reward minus that of `one` on the same tasks, in units of
+    (ceiling - floor)."""
+    found: dict[str, dict[str, Estimate]] = {"above": {}, "below": {}, "not told apart": {}}
+    for other in others:
+        difference = column.difference(other, one)
+        unit = column.scale.ceiling - column.scale.floor
+        in_units = difference._replace(mean=difference.mean / unit, se=difference.se / unit)
+        found[outcome(difference)][other] = in_units
     return found
+
+
+def verdict(kind: str, column: Comparison) -> str:
+    """How networks stand on a kind to the one trained there, and to Thompson sampling."""
+    own, *elsewhere = (f"trained on {k}" for k in (kind, *(k for k in KINDS if k != kind)))
+
+    def listed(one: str, others: Sequence[str]) -> str:
+        return "; ".join(
+            f"{word}{' from it' if word == 'not told apart' else ' it'}: "
+            + (", ".join(f"{name} ({by.mean:+.3f} ± {by.se:.3f})" for name, by in found.items()) or "none")
+            for word, found in standings(one, others, column).items()
+        )
+
+    own_value, thompson = cell(column.over_seeds(own), column), cell(column.over_tasks("thompson"), column)
+    return (
+        f"on {kind}: {own}, {own_value[0]:.3f} ± {own_value[1]:.3f}. Networks trained elsewhere are "
+        f"{listed(own, elsewhere)}. Thompson sampling: {thompson[0]:.3f} ± {thompson[1]:.3f}; networks are "
+        f"{listed('thompson', [own, *elsewhere])}."
+    )

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from mesasim import baselines
 from mesasim.agents import Agent
 from mesasim.evaluate import Evaluation
-from mesasim.metrics import Estimate, estimate, fraction
+from mesasim.metrics import Estimate, beyond_doubt, estimate, fraction
 from mesasim.progress import training_bar
 from mesasim.results import below_optimum, summarize
 from mesasim.train.loop import METRICS, read_rows
@@ -63,8 +63,34 @@ class Comparison:
         tasks."""
         means = [self.evaluation(name).returns.mean() for name in self.of(learner)]
         if len(means) == 1:
-            return estimate(self.evaluation(self.of(learner)[0]).returns)
+            return self.over_tasks(self.of(learner)[0])
         return estimate(np.array(means))
+
+    def over_tasks(self, agent: str) -> Estimate:
+        """Mean reward of one agent and its standard error over tasks."""
+        return estimate(self.evaluation(agent).returns)
+
+    def difference(self, agent: str, other: str) -> Estimate:
+        """An agent's reward minus another's on the same tasks, task by task; where one is a learner of several seeds, seed by
+        seed (an agent without seeds stands beside each)."""
+        mine, others = (
+            [self.evaluation(name).returns for name in self.of(one) or [one]] for one in (agent, other)
+        )  # fmt: skip
+        if len(mine) == len(others) == 1:
+            return estimate(mine[0] - others[0])
+        number = max(len(mine), len(others))
+        if not {len(mine), len(others)} <= {1, number}:
+            raise ValueError(
+                f"other: got {len(others)} seeds of {other!r}, allowed: {len(mine)}, as of {agent!r}, or 1"
+            )
+        return estimate(np.array([(mine[i % len(mine)] - others[i % len(others)]).mean() for i in range(number)]))
+
+
+def outcome(difference: Estimate) -> str:
+    """What a difference says, beyond doubt or not at all: "above", "below" or "not told apart"."""
+    if beyond_doubt(difference):
+        return "above"
+    return "below" if beyond_doubt(difference._replace(mean=-difference.mean)) else "not told apart"
 
 
 def train_learners(
