@@ -44,26 +44,35 @@ class Phase:
 
 
 class Movement:
-    """How far a carry moves a step, summed as it goes."""
+    """How far a carry moves a step, summed slot by slot: steps of one slot are not independent, slots are (of a learning phase:
+    given the weights it went through)."""
 
     def __init__(self) -> None:
-        self.count, self.sum, self.squares = 0, 0.0, 0.0
+        self.counts, self.sums = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.float64)
 
-    def add(self, before: Tensor, after: Tensor, counted: Tensor) -> None:
-        """before, after: [N, width]; counted: bool [N], the slots in which an episode went on."""
-        lengths = (after.double() - before.double()).norm(dim=1)[counted]
-        self.count += len(lengths)
-        self.sum += float(lengths.sum())
-        self.squares += float(lengths.square().sum())
+    def add(self, before: Tensor, after: Tensor, counted: Tensor, first: int = 0) -> None:
+        """before, after: [N, width]; counted: bool [N], the slots in which an episode went on; first: the number of the first
+        of them."""
+        missing = max(0, first + len(counted) - len(self.counts))
+        self.counts = torch.nn.functional.pad(self.counts, (0, missing))
+        self.sums = torch.nn.functional.pad(self.sums, (0, missing))
+        slots = slice(first, first + len(counted))
+        lengths = (after.double() - before.double()).norm(dim=1)
+        self.counts[slots] += counted
+        self.sums[slots] += torch.where(counted, lengths, 0.0)
+
+    @property
+    def count(self) -> int:
+        """Steps counted."""
+        return int(self.counts.sum())
 
     @property
     def estimate(self) -> Estimate:
-        """Mean over steps; its standard error takes the steps as independent."""
-        if not self.count:
+        """Mean over slots of their mean step, with its standard error over slots."""
+        moved = self.counts > 0
+        if not moved.any():
             return Estimate(float("nan"), float("nan"))
-        mean = self.sum / self.count
-        variance = max(0.0, self.squares / self.count - mean**2) * self.count / max(1, self.count - 1)
-        return Estimate(mean, float(np.sqrt(variance / self.count)) if self.count > 1 else float("nan"))
+        return estimate((self.sums[moved] / self.counts[moved]).numpy())
 
 
 def flat_weights(module: nn.Module) -> Tensor:
@@ -81,7 +90,7 @@ def frozen_phase(phase: str, agent: Any, nature: str, **evaluation: Any) -> tupl
     def watch(moment: Moment) -> None:
         nonlocal previous, steps
         if moment.step > 0:
-            moved.add(previous, moment.carry, moment.running)
+            moved.add(previous, moment.carry, moment.running, moment.first)
         steps += int(moment.running.sum())
         previous = moment.carry.clone()
 

@@ -88,6 +88,18 @@ def test_movement_is_the_mean_length_of_the_change():
     assert moved.estimate.mean == pytest.approx(3.0) and moved.estimate.se == pytest.approx(2.0)
 
 
+def test_steps_of_one_slot_are_one_observation():
+    """Slots of constant speed: a thousand steps of each say no more of other slots than one does. They come in two lots."""
+    moved = Movement()
+    speed = torch.from_numpy(np.random.default_rng(0).uniform(1, 3, (30, 1)))
+    for lot in (slice(0, 20), slice(20, 30)):
+        for step in range(1000):
+            here = step * speed[lot]
+            moved.add(here, here + speed[lot], torch.ones(len(here), dtype=torch.bool), lot.start)
+    assert moved.count == 30_000 and moved.estimate.mean == pytest.approx(float(speed.mean()))
+    assert moved.estimate.se == pytest.approx(float(speed.std()) / 30**0.5)
+
+
 def test_the_first_step_of_an_episode_is_no_movement_of_memory():
     """What is cleared between tasks is not counted: only steps within an episode are."""
     counted = Movement()
