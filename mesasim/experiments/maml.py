@@ -26,6 +26,7 @@ from torch import Tensor
 from mesasim.agents.base import Agent, Observation, Output
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.experiments import question
+from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, estimate
 from mesasim.progress import bars, iteration_bar
 from mesasim.results import summarize
@@ -268,7 +269,7 @@ def run(
             progress.advance(bar)
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": verdicts(config, rows, points),
+        "verdicts": verdicts(config, rows, evaluations, points),
         "reading": f"reward is that of {TEST} pulls after adapting on {config.adapt_pulls}; floor: exact chance; ceiling: always "
         "the best arm, exact, k/(k+1) a pull. Learners' own weights are frozen: what adapts is each task's copy.",
         "world": "Bandit-v0", "options": {"arms": config.arms, "pulls": config.adapt_pulls + TEST}, "seed": config.seed,
@@ -348,28 +349,36 @@ def curve_by_pull(curves: list[tuple[str, np.ndarray]]) -> dict[str, Any]:
     return {"title": "Reward by pull, means of four", "x": "pull", "y": "reward", "series": series}
 
 
-def verdicts(config: Config, rows: list[dict[str, Any]], points: dict[tuple[int, float], Point]) -> list[str]:
-    by_name = {row["agent"]: row for row in rows}
-    half, learned = by_name["softmax, rate .5"], by_name["softmax, learned rate"]
+def verdicts(
+    config: Config, rows: list[dict[str, Any]], evaluations: list[Evaluation], points: dict[tuple[int, float], Point]
+) -> list[str]:
+    by_name, returns = {row["agent"]: row for row in rows}, {e.agent: e.returns for e in evaluations}
 
-    def cell(row: dict[str, Any]) -> str:
-        return f"{row['reward_mean']:.2f} ± {row['reward_se']:.2f}"
+    def moved(name: str) -> str:
+        row = by_name[name]
+        return f"{name} (logits move by {row['logit_step']:.3g}, {row['reward_mean']:.2f} ± {row['reward_se']:.2f})"
 
-    k, ceiling = config.arms, half["ceiling"]
+    def beside(name: str, other: str) -> str:
+        difference = estimate(returns[name] - returns[other])
+        said = outcome(difference)
+        return f"{said}{' from' if said == 'not told apart' else ''} {other} ({difference.mean:+.2f} ± {difference.se:.2f})"
+
+    def fit(name: str) -> str:
+        return f"{name} {by_name[name]['statistic_fit']:.4f}"
+
+    half, learned, four = "softmax, rate .5", "softmax, learned rate", "softmax, learned rate, 4 steps"
+    dead, mlp, commit = "dead MLP, rate .5", "MLP, rate .5", "explore then commit"
     said = [
-        f"An inner rate of .5 moves the softmax's logits by {half['logit_step']:.3f} (root mean square): an arm's logit by "
-        f"rate/k = {0.5 / k:.2f} of how much better than the others it is. It earns {cell(half)} per {TEST} pulls of "
-        f"{ceiling:.1f} (chance {half['floor']:.0f}): an effective rate, not a failure to converge.",
-        f"Let to learn its rate, it goes from .5 to {learned['inner_rate']:.0f}, moves logits by {learned['logit_step']:.1f} and "
-        f"earns {cell(learned)}; with four steps {cell(by_name['softmax, learned rate, 4 steps'])}. Exploring uniformly and "
-        f"committing to the best posterior mean earns {cell(by_name['explore then commit'])}.",
-        f"One step of the softmax is the sufficient statistic: R² {learned['statistic_fit']:.4f}; four steps "
-        f"{by_name['softmax, learned rate, 4 steps']['statistic_fit']:.3f}, an MLP "
-        f"{by_name['MLP, learned rate']['statistic_fit']:.3f}; by hand {by_name['statistic by hand']['statistic_fit']:.4f}, from "
-        f"the last reward alone {by_name['last reward alone']['statistic_fit']:.4f}.",
-        f"The MLP whose biases and input are 0 earns {cell(by_name['dead MLP, rate .5'])}: its hidden units pass on nothing, and "
-        f"it is the softmax. An MLP with a live input earns {cell(by_name['MLP, rate .5'])} at the same rate .5, since its first "
-        "weights can make a small step of many weights a large one of the logits.",
+        f"Per {TEST} pulls, of at most {by_name[half]['ceiling']:.1f}, on the same tasks: {moved(half)} is "
+        f"{beside(half, 'random')}.",
+        f"{moved(learned)}, whose rate went from .5 to {by_name[learned]['inner_rate']:.3g}, is {beside(learned, half)} and "
+        f"{beside(learned, commit)}; {moved(four)} is {beside(four, learned)}.",
+        f"{moved(dead)} is {beside(dead, half)}; {moved(mlp)} is {beside(mlp, half)}.",
+        "R² of the change of logits on the sufficient statistic: "
+        + ", ".join(fit(name) for name in (learned, four, "MLP, learned rate"))
+        + "; planted: "
+        + ", ".join(fit(name) for name in ("statistic by hand", "last reward alone"))
+        + ".",
     ]
     if config.adapt_pulls == 100:
         worst = max(points, key=lambda p: abs(points[p].value.mean - EARLIER[p[0]][p[1]]))

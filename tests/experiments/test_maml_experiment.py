@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mesasim.evaluate import Evaluation
 from mesasim.experiments import maml
 from mesasim.results import read_summary
 
@@ -54,6 +55,32 @@ def test_the_step_of_the_softmax_is_its_closed_form():
         assert point.value.mean == pytest.approx(expected, abs=4 * point.value.se + 0.02)
         assert point.step == pytest.approx(rate / arms * np.sqrt((arms - 1) / (12 * arms)), rel=0.25)
         assert point.fit == pytest.approx(1, abs=1e-6)
+
+
+def test_what_is_said_of_learners_follows_from_differences_on_the_same_tasks():
+    config = maml.Config(adapt_pulls=48, num_threads=1)
+    names = [*maml.learners(config), *maml.PLANTED]
+    known = {
+        "ceiling": 83.3,
+        "reward_mean": 50.0,
+        "reward_se": 1.0,
+        "inner_rate": 0.5,
+        "logit_step": 0.1,
+        "statistic_fit": 0.5,
+    }
+    rows = [known | {"agent": name} for name in names]
+
+    def said(**gains):
+        rng = np.random.default_rng(0)
+        luck = rng.normal(50, 10, 1000)  # of the tasks, which all share
+        returns = {name: luck + rng.normal(gains.get(name.split(",")[0].split()[0], 0), 1, 1000) for name in names}
+        evaluations = [Evaluation(n, "", r[:, None], np.ones(1000), {}, "", "", 0.0) for n, r in returns.items()]
+        return " ".join(maml.verdicts(config, rows, evaluations, {}))
+
+    nothing = said()
+    assert "above" not in nothing and "below" not in nothing and nothing.count("not told apart from") == 6
+    assert "is above softmax, rate .5 (+" in said(dead=1.0) and "is below softmax, rate .5 (-" in said(MLP=-1.0)
+    assert "is above random (+" in said(softmax=1.0)
 
 
 def test_pulls_that_four_steps_cannot_share_are_refused():
