@@ -27,7 +27,8 @@ from mesasim.agents.genomes import FREEZE, GenomeAgent, PlasticRule, RecurrentNe
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
-from mesasim.metrics import estimate
+from mesasim.experiments.shared.comparing import outcome
+from mesasim.metrics import Estimate, beyond_doubt, estimate
 from mesasim.progress import bars, iteration_bar
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -134,11 +135,12 @@ def run(
     places = {name: where(name, evaluations) for name in agents if name + FROZEN["plastic"] in agents}
     summary = {
         "question": question(sys.modules[__name__]),
-        "verdicts": verdicts(places, rows, memory_of_one, scale.floor),
+        "verdicts": verdicts(places, rows, evaluations, memory_of_one, scale.floor),
         "reading": scale.how + f". The best policy that remembers one action and reward earns {memory_of_one:.3f}. All "
         "policies are sampled. Genomes never change in an evaluation; activations or plastic weights do.",
         "world": "Bandit-v0", "options": options, "seed": config.seed, "memory_of_one": memory_of_one, "agents": rows,
-        "tables": [table_of_places(places, rows)], "places": places,
+        "tables": [table_of_places(places, rows)],
+        "places": {name: asdict(found) for name, found in places.items()},
     }  # fmt: skip
     return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
 
@@ -153,40 +155,63 @@ def frozen(
     }
 
 
-def where(name: str, evaluations: list[Evaluation]) -> str:
-    """Where the learner called `name` lives: `activations` or `plastic` if freezing that place, and not the other, takes it
-    down to what a memory of one earns (not above MEMORY_OF_ONE by 3 standard errors, task by task); `both` if either does;
-    `nowhere` if it is no higher to begin with; `elsewhere` if neither does."""
+@dataclass(frozen=True)
+class Place:
+    """Where a learner lives, and the rewards that say so, each paired on the same tasks."""
+
+    lives: str  # activations, plastic, both, elsewhere, nowhere, not told apart
+    excess: Estimate  # of the whole genome's reward over MEMORY_OF_ONE's
+    lost: dict[str, Estimate]  # place → the whole genome's reward minus that of the one frozen there
+
+
+def where(name: str, evaluations: list[Evaluation]) -> Place:
+    """Where the learner called `name` lives. `nowhere` if it earns less than MEMORY_OF_ONE; else in the places whose freezing
+    takes away more than half of what it earns above that (`activations`, `plastic`, `both`), or `elsewhere` if neither does.
+    Each of these, and that the other place takes away less than half, is beyond doubt; else `not told apart`."""
     returns = {e.agent: e.returns for e in evaluations}
+    whole, least = returns[name], returns[MEMORY_OF_ONE]
+    frozen_at = {place: returns[name + FROZEN[place]] for place in ("activations", "plastic")}
+    excess = estimate(whole - least)
+    lost = {place: estimate(whole - rest) for place, rest in frozen_at.items()}
+    if (beside := outcome(excess)) != "above":
+        return Place("nowhere" if beside == "below" else beside, excess, lost)
+    left = {place: outcome(estimate(rest - (whole + least) / 2)) for place, rest in frozen_at.items()}
+    lives = [place for place, beside in left.items() if beside == "below"]
+    if "not told apart" in left.values():
+        return Place("not told apart", excess, lost)
+    return Place("both" if len(lives) == 2 else lives[0] if lives else "elsewhere", excess, lost)
 
-    def low(agent: str) -> bool:
-        excess = estimate(returns[agent] - returns[MEMORY_OF_ONE])
-        return excess.mean <= 3 * excess.se
 
-    if low(name):
-        return "nowhere"
-    falls = [place for place in ("activations", "plastic") if low(name + FROZEN[place])]
-    return "both" if len(falls) == 2 else falls[0] if falls else "elsewhere"
-
-
-def table_of_places(places: dict[str, str], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def table_of_places(places: dict[str, Place], rows: list[dict[str, Any]]) -> dict[str, Any]:
     by_name = {row["agent"]: row for row in rows}
 
     def cell(name: str) -> str:
         return f"{by_name[name]['reward_mean']:.3f} ± {by_name[name]['reward_se']:.3f}"
 
-    cells = [[name, *(cell(name + FROZEN[place]) for place in FREEZE), place] for name, place in places.items()]
-    head = ["genome", "whole", "activations cleared", "plastic weights frozen", "its learner lives in"]
+    cells = [
+        [name, cell(name), str(found.excess), *(str(by) for by in found.lost.values()), found.lives]
+        for name, found in places.items()
+    ]
+    head = [
+        "genome", "whole", f"above {MEMORY_OF_ONE}", "lost, activations cleared", "lost, plastic weights frozen",
+        "its learner lives in",
+    ]  # fmt: skip
     note = (
-        "Reward of an episode on the same unseen tasks. It lives where freezing takes it down to what a memory of one earns (a "
-        f"net's inputs hold the last action and reward even then): not above {MEMORY_OF_ONE} on these tasks by 3 standard "
-        "errors; nowhere: it is not above it to begin with."
+        "Reward of an episode; differences are task by task. It lives where freezing takes away more than half of what it earns "
+        f"above {MEMORY_OF_ONE} (a net's inputs hold the last action and reward even then); nowhere: it earns less than that; "
+        "not told apart: these tasks do not say, by the error of the difference."
     )
     return {"title": "Frozen in one place at a time", "head": head, "rows": cells, "note": note}
 
 
-def verdicts(places: dict[str, str], rows: list[dict[str, Any]], memory_of_one: float, floor: float) -> list[str]:
-    by_name = {row["agent"]: row for row in rows}
+def verdicts(
+    places: dict[str, Place],
+    rows: list[dict[str, Any]],
+    evaluations: list[Evaluation],
+    memory_of_one: float,
+    floor: float,
+) -> list[str]:
+    by_name, returns = {row["agent"]: row for row in rows}, {e.agent: e.returns for e in evaluations}
     best = max((row for row in rows if row["nature"] == "thermostat"), key=lambda row: row["reward_mean"])
     said = []
     for kind, place in (("GRU", "activations"), ("rule", "plastic")):
@@ -194,16 +219,16 @@ def verdicts(places: dict[str, str], rows: list[dict[str, Any]], memory_of_one: 
         whole = [row for row in mine if row["frozen"] == "nothing"]
         cut = [row for row in mine if row["frozen"] == place]
         fractions = ", ".join(f"{row['fraction']:.1%}" for row in whole)
-        above = [row for row in whole if row["reward_mean"] - 2 * row["reward_se"] > best["reward_mean"]]
-        lives = [places[row["agent"]] for row in whole]
+        above = [row for row in whole if beyond_doubt(estimate(returns[row["agent"]] - returns[best["agent"]]))]
+        lives = [places[row["agent"]].lives for row in whole]
         said.append(
             f"Evolved {kind}s reach {fractions} of the way from chance to the ceiling, {len(above)} of {len(whole)} above the "
-            f"best thermostat here ({best['agent']}, {best['fraction']:.1%}). Frozen in {place}: "
+            f"best thermostat here beyond doubt ({best['agent']}, {best['fraction']:.1%}). Frozen in {place}: "
             f"{', '.join(format(row['reward_mean'], '.2f') for row in cut)} (chance {floor:.1f}, memory of one "
             f"{memory_of_one:.2f}). The learner lives in: {', '.join(lives)}."
         )
     said.append(
-        f"Planted: the rule by hand reads as {places['rule by hand']} ({by_name['rule by hand']['fraction']:.1%}), the zero rule "
-        f"as {places['zero rule']}, a GRU of drawn weights as {places['drawn GRU']}."
+        f"Planted: the rule by hand reads as {places['rule by hand'].lives} ({by_name['rule by hand']['fraction']:.1%}), the "
+        f"zero rule as {places['zero rule'].lives}, a GRU of drawn weights as {places['drawn GRU'].lives}."
     )
     return said
