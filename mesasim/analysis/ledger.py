@@ -141,4 +141,5 @@ def slope_over_updates(returns: np.ndarray) -> Estimate:
     if len(returns) < 3:
         return Estimate(slope, float("nan"))
     residual = returns - returns.mean() - slope * time
-    return Estimate(slope, float(np.sqrt(residual @ residual / (len(returns) - 2) / (time @ time))))
+    df = len(returns) - 2
+    return Estimate(slope, float(np.sqrt(residual @ residual / df / (time @ time))), df)

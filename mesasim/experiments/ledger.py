@@ -23,7 +23,7 @@ from mesasim.agents.bandit_references import Thompson
 from mesasim.analysis.ledger import Phase, frozen_phase, learning_phase
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.metrics import beyond_doubt
+from mesasim.experiments.shared.comparing import outcome
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
@@ -133,9 +133,9 @@ def verdict(name: str, line: Phase) -> str:
     weights = "weights unchanged" if line.frozen else f"weights move by {line.weight_change:.3g}"
     still = not line.activation_change.mean > 0
     memory = "activations still" if still else f"activations by {line.activation_change.mean:.3g} a step"
-    rises = "rises" if beyond_doubt(line.reward_slope) else "does not rise"
+    slope = {"above": "rises", "below": "falls"}.get(outcome(line.reward_slope), "is not told to rise or fall")
     within = "within the episode" if line.slope_over == "step" else "from update to update"
-    return f"{name}, {line.phase}: {weights}, {memory}; its reward {rises} {within}."
+    return f"{name}, {line.phase}: {weights}, {memory}; its reward {slope} {within}."
 
 
 def table(lines: list[tuple[str, Phase]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_the_first_step_of_an_episode_is_no_movement_of_memory():
 
 def test_a_slope_over_updates_is_the_regressions():
     slope = slope_over_updates(np.array([0.0, 1.0, 2.0, 3.0]))
-    assert slope.mean == pytest.approx(1.0) and slope.se == pytest.approx(0.0, abs=1e-12)
+    assert slope.mean == pytest.approx(1.0) and slope.se == pytest.approx(0.0, abs=1e-12) and slope.df == 2
     noisy = np.random.default_rng(0).normal(size=200)
     assert abs(slope_over_updates(noisy).mean) < 4 * slope_over_updates(noisy).se
 
