@@ -3,11 +3,12 @@ on M fixed tasks or on fresh ones, frozen, and tested on tasks they never met: l
 are renamed (the "alien language"), bandits.
 
 The task-location index of a network on unseen tasks is [L(network) - L(learner)] / [L(table) - L(learner)]. Planted: the
-learner, best for fresh tasks (ridge; Dirichlet counts; Bayes-optimal), reads 0; the table, best for the M known ones (discrete
-MMSE; posterior over tables; posterior over bandits), reads 1. Ceiling: the learner. Floor: who sees nothing. A network that is
-badly trained is worse than both and reads high for that reason alone: so a network trained as long on fresh tasks stands
-beside it, and a second index has that network's loss in the learner's place, above and below the line: whatever M, the fresh
-network reads 0 and the table 1. It is not read where the table is not told to be worse than the fresh network.
+learner, best for fresh tasks (ridge; Dirichlet counts; Bayes-optimal), reads 0; the table of the M known ones (discrete MMSE;
+posterior over tables; of bandits, the best arm by the posterior, which explores nothing on purpose) reads 1. Ceiling: the
+learner. Floor: who sees nothing. A network that is badly trained is worse than both and reads high for that reason alone: so a
+network trained as long on fresh tasks stands beside it, and a second index has that network's loss in the learner's place, above
+and below the line: whatever M, the fresh network reads 0 and the table 1. It is not read where the table is not worse than the
+fresh network beyond doubt.
 Expected: from 1 towards 0 as M grows, past 1/2 at a threshold M* of this budget: few tasks are looked up, and new names ruin who
 does. M* falls with weight decay and moves with training (Raventos et al. 2023, arXiv 2306.15063: 2^11 to 2^12 for dim 8, 16
 points, after 500,000 batches).
