@@ -22,6 +22,7 @@ from mesasim.testing import record, scripted_actions
 MODES = list(AutoresetMode)
 STEPS = 30
 CPU = torch.device("cpu")
+DONE_BYTE = 21  # of a slot: seed 8, stream 4, episode 4, step 4, live 1, done 1 (csrc/core/batch.h)
 
 
 def make(case, num_envs=5, **kwargs):
@@ -444,6 +445,32 @@ def test_forged_state_no_world_can_have_is_refused(case):
     with pytest.raises(ValueError, match="slot 0 holds values its world cannot have"):
         env.set_state(signed(bytes(forged)))
     assert env.get_state() == saved
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+def test_forged_state_in_which_the_end_goes_on_is_refused(case, limit):
+    """A right checksum over a slot whose episode ended or met its time limit, and which says that it did not: what a world
+    keeps an episode has no room for more."""
+    env = make(case, max_episode_steps=limit)
+    env.reset(seed=4)
+    core = env.buffers.group["core"]
+    for step in range(20_000):
+        env.step(scripted_actions(env, step))
+        over = core["terminated"] | core["truncated"]
+        if over.any():
+            break
+    slot = int(over.int().argmax())
+    saved, done = env.get_state(), core["state"][slot, DONE_BYTE]
+    start = saved.index(core["state"].numpy().tobytes())
+    assert done == 1
+    done.zero_()
+    forged = bytearray(saved[:-DIGEST_BYTES])
+    forged[start : start + core["state"].numel()] = core["state"].numpy().tobytes()
+    done.fill_(1)
+    with pytest.raises(ValueError, match=f"slot {slot} holds values its world cannot have"):
+        env.set_state(signed(bytes(forged)))
+    assert env.get_state() == saved
+    env.set_state(saved)
 
 
 def test_state_of_another_environment_is_refused(case):

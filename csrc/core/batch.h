@@ -206,9 +206,9 @@ bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   if (b.max_episode_steps > 0 && header.step > b.max_episode_steps) return false;
   if (!header.live) return true;
   const auto& state = *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader));
-  // An episode that is over and goes on has no end: worlds tell it by equality, and what they keep has no room for
-  // more.
-  return W::valid(b.config, state) && (header.done || !W::ended(b.config, state));
+  // What is over must say so: a world's memory has no room for steps after its end, and the time limit is met once.
+  const bool at_limit = b.max_episode_steps > 0 && header.step == b.max_episode_steps;
+  return W::valid(b.config, state) && (header.done || !(at_limit || W::ended(b.config, state)));
 }
 
 // `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the

@@ -184,6 +184,7 @@ struct Bandit {
     if (c.oracle) s.best = best_arm(c, s);
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.pull >= c.pulls; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t arm, const Key& key) {
     const float reward = draw_reward(c, s, arm, key);
     ++s.pull;
@@ -193,7 +194,7 @@ struct Bandit {
       sums(c, s)[arm] += reward;
     }
     if (c.drift != Config::kStill && s.pull < c.pulls) drift(c, s, key);
-    return {reward, s.pull == c.pulls, true};
+    return {reward, ended(c, s), true};
   }
 
   MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
@@ -212,7 +213,6 @@ struct Bandit {
     if (c.num_tasks > 0) row.field<int32_t>(field)[0] = task_number(c, s);
   }
 
-  static bool ended(const Config& c, const State& s) { return s.pull >= c.pulls; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const bool moves = c.drift != Config::kStill, numbered = c.num_tasks > 0;
     return s.pull >= 0 && s.pull <= c.pulls && s.best >= 0 && s.best < c.arms &&

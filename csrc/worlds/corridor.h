@@ -46,18 +46,19 @@ struct Corridor {
     s.cell = c.length / 2;
     s.goal = key.block(Purpose::kTask, 0).word[0] >> 31 ? c.length - 1 : 0;
   }
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&) {
     s.cell += action == 1 ? 1 : -1;
     if (s.cell != 0 && s.cell != c.length - 1) return {0.0f, false, false};
     const float reward = s.cell == s.goal ? 1.0f : 0.0f;
-    const bool terminated = ++s.trial == c.trials;
+    ++s.trial;
+    const bool terminated = ended(c, s);
     if (!terminated) s.cell = c.length / 2;  // the last trial's end stays to be seen
     return {reward, terminated, true};
   }
   MESA_HD static void observe(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.cell; }
   MESA_HD static void oracle(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.goal; }
 
-  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.cell >= 0 && s.cell < c.length && (s.goal == 0 || s.goal == c.length - 1) && s.trial >= 0 &&
            s.trial <= c.trials;

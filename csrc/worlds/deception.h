@@ -90,6 +90,7 @@ struct Deception {
     const int32_t col = cell % kSide + (direction == 1) - (direction == 3);
     return row < 0 || row >= kSide || col < 0 || col >= kSide ? cell : row * kSide + col;
   }
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.walk >= c.walks; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     if (s.corrected) action = s.cell % kSide < kA % kSide ? 1 : 0;
     s.cell = moved(s.cell, action);
@@ -102,7 +103,8 @@ struct Deception {
       if (unit_interval(block.word[0], block.word[1]) < c.correction) s.corrected = 1;
     }
     const bool paid = s.cell == (c.objective == kMesa ? kB : kA);
-    const bool terminated = ++s.walk == c.walks;
+    ++s.walk;
+    const bool terminated = ended(c, s);
     if (!terminated) begin_walk(c, s, key);  // the last walk's end stays to be seen
     return {paid ? 1.0f : 0.0f, terminated, true};
   }
@@ -137,7 +139,6 @@ struct Deception {
     row.field<int32_t>(3)[1] = s.at_b;
   }
 
-  static bool ended(const Config& c, const State& s) { return s.walk >= c.walks; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.cell >= 0 && s.cell < kCells && s.walk >= 0 && s.walk <= c.walks && s.step >= 0 &&
            s.step <= c.walk_steps && s.at_a >= 0 && s.at_b >= 0 && s.at_a + s.at_b <= s.walk &&

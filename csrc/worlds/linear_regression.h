@@ -127,6 +127,7 @@ struct LinearRegression {
     }
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.point >= c.points; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const double error = c.named(action) - s.y;
     if (c.oracle) {
@@ -134,7 +135,8 @@ struct LinearRegression {
       discrete(c, s).learn(inputs(c, s), s.y);
     }
     s.previous_y = s.y;
-    const bool terminated = ++s.point == c.points;
+    ++s.point;
+    const bool terminated = ended(c, s);
     if (terminated) {
       s.y = 0.0f;
       for (int32_t d = 0; d < c.dim; ++d) inputs(c, s)[d] = 0.0f;
@@ -164,7 +166,6 @@ struct LinearRegression {
     for (int32_t action = 0; action < c.values; ++action) row.field<uint8_t>(field)[action] = action == chosen;
   }
 
-  static bool ended(const Config& c, const State& s) { return s.point >= c.points; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.point >= 0 && s.point <= c.points && s.task >= -1 && s.task < (c.num_tasks > 0 ? c.num_tasks : 1);
   }

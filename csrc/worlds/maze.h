@@ -268,6 +268,7 @@ struct Maze {
     s.col = static_cast<uint8_t>(s.col + moves * col_step(direction));
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     if (!c.plain) return step_with_options(c, s, action, key);
     const int moves = MazeTiles::can_go(c, s, s.row, s.col, action);
@@ -279,7 +280,7 @@ struct Maze {
     const bool trial_over = reached || s.trial_step == c.trial_steps;
     if (!trial_over) return {reward, false, false};
     ++s.trial;
-    const bool terminated = s.trial == c.trials;
+    const bool terminated = ended(c, s);
     if (!terminated) {  // the last trial's end stays to be seen
       s.row = s.start_row;
       s.col = s.start_col;
@@ -327,7 +328,7 @@ struct Maze {
       return {static_cast<float>(reward), false, false};
     }
     ++s.trial;
-    const bool terminated = s.trial == c.trials;
+    const bool terminated = ended(c, s);
     if (terminated) {
       look_again(c, s);  // from where the episode ended
     } else {
@@ -562,7 +563,6 @@ struct Maze {
     }
   }
 
-  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const int cells[] = {s.row, s.col, s.start_row, s.start_col, s.door_row, s.door_col, s.key_row, s.key_col};
     for (const int cell : cells)

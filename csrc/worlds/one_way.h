@@ -154,6 +154,7 @@ struct OneWay {
     begin_round(c, s, key);
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.round >= c.rounds; }
   // Steps of a round: 0 … n-1 draft, n … 2n-1 y, 2n … 3n-1 z; without a draft it begins at n, with the tool y is
   // skipped.
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
@@ -185,7 +186,8 @@ struct OneWay {
         for (int32_t place = 0; place < c.n; ++place)
           ones(s)[place] = static_cast<uint16_t>(ones(s)[place] + bit_of(c, s.z, place));
     }
-    const bool terminated = ++s.round == c.rounds;
+    ++s.round;
+    const bool terminated = ended(c, s);
     if (!terminated) begin_round(c, s, key);  // the last round's end stays to be seen
     return {reward, terminated, true};
   }
@@ -208,7 +210,6 @@ struct OneWay {
     row.field<int32_t>(4)[0] = s.inversions;
   }
 
-  static bool ended(const Config& c, const State& s) { return s.round >= c.rounds; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const uint32_t end = uint32_t{1} << c.n;
     const int32_t first = c.draft ? 0 : c.n;

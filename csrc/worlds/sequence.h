@@ -115,9 +115,10 @@ struct Sequence {
     filter(c, s).begin();
     for (int32_t k = 0; k < c.law.num_symbols(); ++k) symbol_counts(c, s)[k] = 0;
   }
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.sender.past.time >= c.length; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const int32_t symbol = c.oracle ? send_and_watch(c, s, key) : s.sender.send(c.law, key, table(c, s));
-    return {action == symbol ? 1.0f : 0.0f, s.sender.past.time == c.length, true};
+    return {action == symbol ? 1.0f : 0.0f, ended(c, s), true};
   }
   MESA_HD_RARE static int32_t send_and_watch(const Config& c, State& s, const Key& key) {
     double known[sequence::kMostSymbols], told[sequence::kMostSymbols];
@@ -158,9 +159,6 @@ struct Sequence {
     }
   }
 
-  static bool ended(const Config& c, const State& s) {
-    return s.sender.past.time >= c.length;
-  }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const sequence::Past& past = s.sender.past;
     const int32_t numbers = c.law.process == sequence::kRegimeSwitching ? sequence::kRules

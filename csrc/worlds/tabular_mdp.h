@@ -144,6 +144,7 @@ struct TabularMDP {
     return next;
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const Block draws = key.block(Purpose::kStep, static_cast<uint32_t>(s.trial * c.horizon + s.step));
     const double noise = normal_quantile(unit_interval(draws.word[0], draws.word[1]));
@@ -154,7 +155,8 @@ struct TabularMDP {
     const Outcome outcome{static_cast<float>(mean + c.reward_std * noise), false, false};
     if (++s.step < c.horizon) return outcome;
     s.state = s.step = 0;  // where a trial's last step led is not seen
-    return {outcome.reward, ++s.trial == c.trials, true};
+    ++s.trial;
+    return {outcome.reward, ended(c, s), true};
   }
 
   // Backward induction (Bellman 1957): V*(H, s) = 0, V*(h, s) = max over a of R(s, a) + sum of P(s' | s, a) V*(h+1,
@@ -219,7 +221,6 @@ struct TabularMDP {
 
   // The tail needs no check of numbers: no value of means or cuts makes a step leave its memory, but for the table of
   // optimal actions, which is only compared with.
-  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     return s.state >= 0 && s.state < c.states && s.previous >= 0 && s.previous < c.states && s.step >= 0 &&
            s.step < c.horizon && s.trial >= 0 && s.trial <= c.trials && s.regret >= 0;

@@ -106,6 +106,7 @@ struct Tour {
     s.current = static_cast<uint8_t>(city);
     order(c, s)[s.count++] = s.current;
   }
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.count >= c.n; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&) {
     int32_t city = action;
     if (s.visited >> city & 1) {
@@ -116,7 +117,7 @@ struct Tour {
     const Point* at = points(s);
     int32_t added = length_between(at[s.current], at[city]);
     visit(c, s, city);
-    const bool closed = s.count == c.n;
+    const bool closed = ended(c, s);
     if (closed) added += length_between(at[city], at[s.first]);
     s.length += added;
     return {-in_units(added), closed, closed};
@@ -160,7 +161,6 @@ struct Tour {
     }
   }
 
-  static bool ended(const Config& c, const State& s) { return s.count >= c.n; }  // so that no slot goes on
   static bool valid(const Config& c, const State& state) {
     State& s = const_cast<State&>(state);
     if (s.count < 1 || s.count > c.n || s.first >= c.n || s.optimal < 0 || !c.valid(points(s))) return false;

@@ -183,6 +183,7 @@ struct TourEdit {
     TourStarts::swap(tour(c, s), place, other);
     return 0;
   }
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.edits >= c.edits; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const int32_t added = edit(c, s, action, key), best = s.best_length;
     ++s.edits;
@@ -191,7 +192,7 @@ struct TourEdit {
       s.best_length = s.length;
       if (c.oracle) memcpy(best_tour(c, s), tour(c, s), static_cast<size_t>(order_bytes(c)));
     }
-    const bool over = s.edits == c.edits;
+    const bool over = ended(c, s);
     return {in_units(c.reward == kBest ? best - s.best_length : -added), over, over};
   }
 
@@ -229,7 +230,6 @@ struct TourEdit {
       if (tour[place] < c.n) seen |= uint64_t{1} << tour[place];
     return seen == ~uint64_t{0} >> (64 - c.n);
   }
-  static bool ended(const Config& c, const State& s) { return s.edits >= c.edits; }  // so that no slot goes on
   static bool valid(const Config& c, const State& state) {
     State& s = const_cast<State&>(state);
     if (!c.valid(points(s)) || !is_tour(c, tour(c, s)) || (c.oracle && !is_tour(c, best_tour(c, s)))) return false;

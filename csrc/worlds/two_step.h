@@ -79,6 +79,7 @@ struct TwoStep {
     s.good = key.block(Purpose::kTask, 0).word[0] >> 31 ? 2 : 1;
   }
 
+  MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   // A trial's Philox block: its transition, its reward, and whether the good state switches after it.
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
     const Block draws = key.block(Purpose::kStep, static_cast<uint32_t>(s.trial));
@@ -91,7 +92,8 @@ struct TwoStep {
     const bool paid = happens(draws.word[1], s.state == s.good ? c.reward : 1.0 - c.reward);
     if (c.oracle) learn(c, s, paid);
     s.state = 0;
-    const bool terminated = ++s.trial == c.trials;
+    ++s.trial;
+    const bool terminated = ended(c, s);
     if (!terminated && happens(draws.word[2], c.switching)) s.good = 3 - s.good;
     return {paid ? 1.0f : 0.0f, terminated, true};
   }
@@ -118,7 +120,6 @@ struct TwoStep {
     row.field<float>(4)[0] = static_cast<float>(s.regret);
   }
 
-  static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }  // so that no slot goes on
   static bool valid(const Config& c, const State& s) {
     const bool probabilities = s.odds[0] >= 0 && s.odds[1] >= 0 && s.odds[0] + s.odds[1] > 0 && s.odds[0] <= 1 &&
                                s.odds[1] <= 1 && s.regret >= 0;
