@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mesasim.agents.bandit_beliefs import NormalBelief
-from mesasim.agents.bandit_references import BanditReference, Greedy, Memory, Thompson
+from mesasim.agents.bandit_references import BanditReference, Greedy, Memory, Thompson, refuse_nan
 from mesasim.agents.base import Observation, ScriptedAgent
 from mesasim.exact import informative_arm
 from mesasim.exact.restless import RestlessFilter
@@ -35,7 +35,7 @@ class CarryingAgent(ScriptedAgent):
     def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
         arm, reward = obs["previous_action"][:, 0].long(), obs["previous_reward"][:, 0]
         carry = torch.where((arm >= 0)[:, None], self.update(carry, arm.clamp(min=0), reward), carry)
-        scores = self.scores(carry)
+        scores = refuse_nan("scores", self.scores(carry))
         lots = torch.rand(scores.shape, generator=self.generator).to(scores.device)
         return torch.where(scores == scores.amax(1, keepdim=True), lots, -1.0).argmax(1), carry
 

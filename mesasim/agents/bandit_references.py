@@ -33,6 +33,13 @@ class Memory(NamedTuple):
     recent_rewards: Tensor  # [N, window]
 
 
+def refuse_nan(name: str, values: Tensor) -> Tensor:
+    """The values as they came; ValueError where one is NaN, beside which the highest would be the first."""
+    if bool(values.isnan().any()):
+        raise ValueError(f"{name}: got NaN, allowed: numbers")
+    return values
+
+
 class BanditReference(ScriptedAgent):
     """Keeps the counts; subclasses write `choose`. Carry: pulls, reward sums [arms each], then the last `window` pulls
     and rewards. `pulls` is the length of an episode."""
@@ -65,7 +72,8 @@ class BanditReference(ScriptedAgent):
         raise NotImplementedError
 
     def best(self, index: Tensor) -> Tensor:
-        """An arm of the highest index [N, arms], int64 [N]."""
+        """An arm of the highest index [N, arms], int64 [N]; ValueError where one is NaN."""
+        refuse_nan("index", index)
         if self.first_among_ties:
             return index.argmax(dim=1)
         lots = self.uniform(index.shape, index.device)

@@ -12,15 +12,17 @@ independent arms it is myopic.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import roots_jacobi
+from scipy.linalg import eigvalsh_tridiagonal
 from scipy.stats import beta as beta_law
 from scipy.stats import norm
 
-from mesasim.exact.bandit import GOOD_ARM, _choice, _integer
+from mesasim import _core
+from mesasim.exact.bandit import GOOD_ARM, _check_prior, _choice, _integer
 
 LEAST_POINTS, MOST_POINTS = 100, 1000
 Array = NDArray[np.float64]
@@ -86,8 +88,8 @@ class RestlessFilter:
             good = GOOD_ARM[self.prior]
             return np.array([[1 - good, good]]), np.full((1, 2), 0.5)
         points = points or max(LEAST_POINTS, o["pulls"] // 2 + 1)  # enough for an exact posterior after all pulls
-        rules = [roots_jacobi(points, b - 1, a - 1) for a, b in zip(alphas, betas, strict=True)]
-        return np.stack([(x + 1) / 2 for x, _ in rules]), np.stack([w / w.sum() for _, w in rules])
+        rules = [beta_quadrature(points, a, b) for a, b in zip(alphas, betas, strict=True)]
+        return np.stack([nodes for nodes, _ in rules]), np.stack([weights for _, weights in rules])
 
     def initial(self, slots: int) -> Array:
         """The belief before the first pull."""
@@ -130,6 +132,45 @@ class RestlessFilter:
     def means(self, belief: Array) -> Array:
         """Probability that the next pull of each arm pays, [N, arms]."""
         weight, density = self._parts(belief)
+@lru_cache(maxsize=4)
+def beta_quadrature(points: int, alpha: float, beta: float) -> tuple[Array, Array]:
+    """Nodes in [0, 1] and weights, float64 [points] each, that sum to 1: the mean under Beta(alpha, beta) of a polynomial of
+    degree below 2 points. The nodes are the eigenvalues of the Jacobi polynomials' recurrence (Golub and Welsch 1969), a
+    weight one over the sum of squares of the orthonormal polynomials at its node, in logarithms where those grow large.
+
+    Raises:
+        ValueError: for parameters outside .001 to 1e6, or whose weights are not finite or miss the prior's mean by 1e-6.
+    """
+    _check_prior(alpha, beta)
+    a, b = beta - 1, alpha - 1  # Jacobi's parameters, of 1 - x and of 1 + x
+    n = np.arange(1, points, dtype=np.float64)
+    twice, ratio = 2 * n + a + b, np.ones(points - 1)  # the ratio is 1 for n = 1, also where it would be 0 / 0
+    ratio[1:] = (n[1:] + a + b) / (twice[1:] - 1)
+    centre = np.concatenate([[(b - a) / (a + b + 2)], (b * b - a * a) / (twice * (twice + 2))])
+    off = np.sqrt(4 * n * (n + a) * (n + b) * ratio / (twice * twice * (twice + 1)))
+    nodes = eigvalsh_tridiagonal(centre, off)
+    before, now = np.zeros(points), np.ones(points)  # two successive polynomials at each node
+    squares, shift = np.ones(points), np.zeros(points)  # to a factor exp(-2 shift)
+    for k in range(points - 1):
+        before, now = now, ((nodes - centre[k]) * now - (off[k - 1] * before if k else 0)) / off[k]
+        squares += now * now
+        large = squares > 1e200
+        if large.any():
+            before[large], now[large], squares[large] = (
+                before[large] / 1e100,
+                now[large] / 1e100,
+                squares[large] / 1e200,
+            )
+            shift[large] += np.log(1e100)
+    logs = -np.log(squares) - 2 * shift
+    weights = np.exp(logs - logs.max())
+    nodes, weights = np.clip((nodes + 1) / 2, 0, 1), weights / weights.sum()
+    if not abs(weights @ nodes - alpha / (alpha + beta)) < 1e-6:  # not NaN, either
+        raise ValueError(f"alpha, beta: got {alpha}, {beta}, allowed: a prior whose {points} points can be found")
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
+
+
         mean = np.einsum("nv,nvup,up->nu", weight, density, self.nodes)
         return np.concatenate([mean, 1 - mean], axis=1) if self.dependent else mean
 

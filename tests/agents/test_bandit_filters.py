@@ -6,6 +6,7 @@ import torch
 
 from mesasim import baselines
 from mesasim.agents.bandit_filters import RescorlaWagner, TaskPosterior, task_set
+from mesasim.agents.bandit_references import Greedy
 from mesasim.metrics import estimate
 
 
@@ -33,6 +34,19 @@ def test_informative_agents_earn_the_exact_values():
 def test_the_optimal_agent_tries_before_it_asks_when_little_is_left():
     found, scale = evaluations(4000, names=["bayes_optimal"], **INFORMATIVE | {"pulls": 1})
     assert scale.ceiling == pytest.approx(1.4) and within(found["bayes_optimal"], 1.4)
+
+
+def test_none_is_called_optimal_where_the_tasks_are_a_known_set():
+    setting = baselines.Setting("Bandit-v0", INFORMATIVE | {"num_tasks": 2}, 10, 1, 1)
+    found = {name: evaluate() for name, evaluate in baselines.references(setting)}
+    assert "optimal" not in {e.nature for e in found.values()} and {"table_lookup", "greedy"} <= found.keys()
+
+
+@pytest.mark.parametrize("agent", [RescorlaWagner(3), Greedy(3, 10)], ids=["carrying", "counting"])
+def test_a_belief_that_is_not_a_number_is_refused_not_acted_on(agent):
+    obs = {"previous_action": torch.tensor([[1]]), "previous_reward": torch.tensor([[torch.nan]])}
+    with pytest.raises(ValueError, match="got NaN"):
+        agent.act(obs, agent.initial_carry(1))
 
 
 @pytest.mark.parametrize("prior", ["dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard"])

@@ -9,7 +9,7 @@ from scipy.stats import beta as beta_law
 
 import mesasim
 from mesasim.exact import bandit, beta_bandit, informative_arm, last_outcome
-from mesasim.exact.restless import RestlessFilter, walk_matrix
+from mesasim.exact.restless import RestlessFilter, beta_quadrature, walk_matrix
 
 # The informative arm
 
@@ -179,6 +179,34 @@ def test_filter_of_a_redraw_forgets_at_the_hazard():
 def test_walk_matrix_is_the_reflected_normal():
     rng = np.random.default_rng(0)
     p = np.abs(0.995 + 0.1 * rng.standard_normal(400_000)) % 2
+@pytest.mark.parametrize("pulls", [10, 1000, 5000])
+@pytest.mark.parametrize(
+    ("a", "b"), [(1, 1), (0.5, 3), (10, 20), (300, 700), (1000, 1000), (0.05, 0.05), (1000, 0.05), (0.05, 1000)]
+)
+def test_quadrature_of_a_prior_gives_the_posterior_of_as_many_pulls(a, b, pulls):
+    nodes, weights = beta_quadrature(pulls // 2 + 1, float(a), float(b))
+    successes = min(pulls - 1, round(pulls * (a + 1) / (a + b + 2)))
+    failures = pulls - 1 - successes
+    logs = np.log(nodes.clip(1e-300)) * successes + np.log1p(-nodes.clip(max=1 - 1e-16)) * failures
+    posterior = weights * np.exp(logs - logs.max())
+    assert weights @ nodes == pytest.approx(a / (a + b), rel=1e-6)
+    assert posterior @ nodes / posterior.sum() == pytest.approx((a + successes) / (a + b + pulls - 1), rel=1e-6)
+
+
+def test_filter_knows_which_of_two_firm_priors_is_the_better():
+    options = {"arms": 2, "prior": "beta", "alphas": [300.0, 700.0], "betas": [700.0, 300.0], "pulls": 1000}
+    filter_ = RestlessFilter({**options, "drift": "redraw", "volatility": [0.05]})
+    np.testing.assert_allclose(filter_.means(filter_.initial(1))[0], [0.3, 0.7], atol=1e-12)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1e-3, 1e-3), (1e-3, 1e6), (1e6, 1e6)])
+def test_quadrature_reaches_the_ends_of_what_is_allowed_and_no_further(alpha, beta):
+    nodes, weights = beta_quadrature(200, alpha, beta)
+    assert weights @ nodes == pytest.approx(alpha / (alpha + beta), rel=1e-6) and (weights >= 0).all()
+    with pytest.raises(ValueError, match=r"^(alpha|beta): got"):
+        beta_quadrature(200, alpha if alpha > 1 else 0.0, beta * 1e300)
+
+
     p = np.where(p > 1, 2 - p, p)
     seen = np.histogram(p, np.linspace(0, 1, 101))[0] / len(p)
     np.testing.assert_allclose(walk_matrix(100, 0.1)[99], seen, atol=2e-3)
