@@ -214,6 +214,10 @@ def _told(o: dict[str, Any]) -> bool:
     return bool(o["prior"] == "informative" and o["reward_std"] == 0)
 
 
+def _told_optimal(o: dict[str, Any]) -> bool:
+    return _told(o) and o["num_tasks"] == 0  # a known set says more than the prior
+
+
 def _normal(o: dict[str, Any]) -> bool:
     return bool(o["prior"] == "normal" and not _restless(o) and o["prior_std"] > 0 and o["reward_std"] > 0)
 
@@ -252,7 +256,7 @@ OPTION_REFERENCES = {
     "table_lookup": OptionReference("task location", _listed, _task_posterior),
     "table_thompson": OptionReference("task location", _listed, partial(_task_posterior, sample=True)),
     "bayes_optimal_informative": OptionReference(
-        "optimal", _told, lambda o, seed: InformativeOptimal(o["arms"], o["pulls"], seed), shown="bayes_optimal"
+        "optimal", _told_optimal, lambda o, seed: InformativeOptimal(o["arms"], o["pulls"], seed), shown="bayes_optimal"
     ),
     "thompson_informative": OptionReference(
         "learner", _told, partial(_task_posterior, known=False, sample=True), shown="thompson"
