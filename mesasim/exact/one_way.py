@@ -153,6 +153,34 @@ def exact_pay(budget: int, n: int, f: str = "sha256", order: str = "independent"
     return 0.5 * inversion_probability(budget, n, f, order, key)
 
 
+def coin_pay(n: int, f: str = "sha256", key: int = 0, x: int | None = None) -> float:
+    """Pay of a round to a B that says coins and has y computed from its draft (`tool=True`): one uniform try at f of
+    another. x: what A always writes; None: it writes uniformly. Where B says y itself, coins pay 2^-n / 2 against any x.
+    """
+    found = found_distribution(1, n, f, "independent", key)
+    if x is None:
+        return float(found.sum() / 2)
+    _integer("x", x, 0, (1 << n) - 1)
+    differing = sum((np.arange(1 << n) ^ x) >> place & 1 for place in range(n))
+    return float(found @ differing / n)
+
+
+# An opponent that can be foreseen
+
+
+def most_against_fictitious_play(paid: int, practice: int = 0) -> float:
+    """The most an episode can pay against `opponent="adaptive"`, to a B that remembers its z's and finds f(z): A writes the
+    majority of every bit, so the minority pays 1 and brings the next majority one nearer to a tie, at which any bit pays
+    1/2. Unpaid rounds build up a majority of as many, which is then said against.
+
+    Args:
+        paid, practice: rounds that are paid, and unpaid ones before them.
+    """
+    paid, practice = _integer("paid", paid, 1, 1000), _integer("practice", practice, 0, 999)
+    left = paid - min(paid, practice)
+    return paid - 0.5 * ((left + 1) // 2)
+
+
 # An opponent that knows B
 
 

@@ -244,14 +244,14 @@ def fictitious_table(config: Config) -> dict[str, Any]:
     options = {"n": config.n, "opponent": "adaptive", "rounds": ROUNDS, "practice": PRACTICE, "random_bits": True}
     tasks = max(100, config.tasks // ROUNDS)
     setting = baselines.Setting(WORLD, options, tasks, 3000 + config.seed, config.num_threads)
-    rows = []
+    rows, most = [], exact.most_against_fictitious_play(ROUNDS - PRACTICE, PRACTICE) / (ROUNDS - PRACTICE)
     for name, evaluate in baselines.references(setting):
         pay = estimate(evaluate().returns / (ROUNDS - PRACTICE))
-        rows.append([name, REFERENCES[name].nature, f"{pay.mean:.4f}", f"{pay.se:.4f}", "0", "0.5"])
+        rows.append([name, REFERENCES[name].nature, f"{pay.mean:.4f}", f"{pay.se:.4f}", "0", f"{most:.4f}"])
     note = (
         f"Pay a round over {ROUNDS - PRACTICE} rounds after {PRACTICE} unpaid. This A knows only the z's said to it, and "
         "always writes their majority: who remembers them foresees it (counter) and earns more than the 1/2 that can be had "
-        "from an A that knows B. So no network was trained against it."
+        "from an A that knows B; the ceiling is the most that can be had so, exact. So no network was trained against it."
     )
     head = ["player", "nature", "pay", "± SE", "floor", "ceiling"]
     return {"title": "Against fictitious play within the episode", "head": head, "rows": rows, "note": note}

@@ -82,6 +82,25 @@ def test_references_that_do_not_fit_are_left_out_and_scales_are_exact():
     assert baselines.scale(baselines.Setting("OneWay-v0", {"opponent": "fixed", "n": 4}, 1, 1), []).ceiling == 1
 
 
+@pytest.mark.parametrize("opponent", [{}, {"opponent": "adaptive"}, {"opponent": "fixed", "x": 3}], ids=str)
+def test_coins_earn_the_floor_where_y_is_computed_for_them(opponent, rounds=5):
+    options = {"n": 3, "tool": True, "rounds": rounds, **opponent}
+    coins = pay("random", tasks=20_000, **options)
+    floor = baselines.scale(baselines.Setting("OneWay-v0", options, 20_000, 2, 1), []).floor / rounds
+    assert abs(coins.mean - floor) < 5 * coins.se and floor > 0.5 / 8 + 0.02
+
+
+def test_who_foresees_fictitious_play_earns_its_ceiling(rounds=8):
+    for practice in (0, 2):
+        options = {"n": 4, "opponent": "adaptive", "rounds": rounds, "practice": practice}
+        setting = baselines.Setting("OneWay-v0", options, 3000, 1, 1)
+        scale = baselines.scale(setting, [])
+        earned = estimate(dict(baselines.references(setting))["counter"]().returns)
+        assert earned.mean < scale.ceiling + 4 * earned.se and "foreseen" in scale.how
+        if practice == 0:
+            assert abs(earned.mean - scale.ceiling) < 4 * earned.se
+
+
 def test_impossible_players_are_refused():
     with pytest.raises(ValueError, match=r"^z: got 16"):
         Fixed(4, z=16)

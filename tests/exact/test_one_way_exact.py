@@ -1,6 +1,7 @@
 """The one-way-function game: closed form, counting and simulation agree, and the best response is the best of all."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -103,3 +104,32 @@ def test_twenty_bits_are_counted():
 def test_bad_input_is_named(call, error, named):
     with pytest.raises(error, match=f"^{named}"):
         call()
+
+
+# Opponents that can be foreseen, and coins
+
+
+@pytest.mark.parametrize(("paid", "practice"), [(1, 0), (2, 0), (7, 1), (5, 2), (4, 9), (6, 3)])
+def test_most_against_fictitious_play_equals_a_search_over_all_margins(paid, practice):
+    @lru_cache(None)
+    def best(rounds, ahead):  # rounds left; by how many one value of a bit was said more often
+        if rounds == 0:
+            return 0.0
+        worth = rounds <= paid
+        same = worth * (0.5 if ahead == 0 else 0.0) + best(rounds - 1, ahead + 1)
+        other = worth * 1.0 + best(rounds - 1, ahead - 1) if ahead else 0.0
+        return max(same, other, best(rounds - 1, ahead))  # the last: f(z) is not y
+
+    assert exact.most_against_fictitious_play(paid, practice) == best(paid + practice, 0)
+
+
+@pytest.mark.parametrize("f", exact.FUNCTIONS)
+@pytest.mark.parametrize("x", [None, 5])
+def test_coins_are_paid_for_the_collisions_of_f(f, x):
+    n, total = 5, 0.0
+    values, xs = exact.table(n, f), range(1 << n) if x is None else [x]
+    for draft in range(1 << n):
+        for z in range(1 << n):
+            if values[z] == values[draft]:
+                total += sum((z ^ one).bit_count() for one in xs) / len(xs) / n
+    assert exact.coin_pay(n, f, x=x) == pytest.approx(total / 4**n, abs=1e-15)
