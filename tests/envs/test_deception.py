@@ -1,6 +1,8 @@
 """Deception-v0 against its rules written again in plain Python, its oracle against every plan's value, and hand-worked
 episodes."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,41 @@ class Rules:
             best[corner] = max(best[corner], plan.value)
         return best
 
+    def towards(self, values):
+        """Moves that shorten the way to the corner of the greatest value in reach; all where neither is."""
+        shorter = [self.row > 0, self.col < 2, self.row < 2, self.col > 0]
+        left = self.o["walk_steps"] - self.moves
+        reach = [self.row + 2 - self.col <= left, 2 - self.row + self.col <= left]
+        most = max([value for value, near in zip(values, reach, strict=True) if near], default=None)
+        to_a, to_b = (near and value == most for value, near in zip(values, reach, strict=True))
+        return [most is None or (a and b) for a, b in zip(shorter, [to_a, to_a, to_b, to_b], strict=True)]
+
+
+def quality(options):
+    """Q(walk, cell, moves made, corrected, action) by dynamic programming over cells: nothing of plans or corners."""
+    o = {o.name: o.default for o in _core.spec("Deception-v0").options} | options
+    starts = [0, 1, 3, 4, 5, 7, 8] if o["start"] == "any" else [4]
+
+    @lru_cache(None)
+    def begun(walk, corrected):
+        if walk == o["walks"]:
+            return 0.0
+        return sum(max(q(walk, cell, 0, corrected, a) for a in range(4)) for cell in starts) / len(starts)
+
+    @lru_cache(None)
+    def q(walk, cell, moves, corrected, action):
+        action = (RIGHT if cell % 3 < 2 else UP) if corrected else action
+        row = min(2, max(0, cell // 3 + (action == DOWN) - (action == UP)))
+        col = min(2, max(0, cell % 3 + (action == RIGHT) - (action == LEFT)))
+        cell, moves = 3 * row + col, moves + 1
+        if cell not in (2, 6) and moves < o["walk_steps"]:
+            return max(q(walk, cell, moves, corrected, a) for a in range(4))
+        caught = o["correction"] if walk < o["training"] and cell != 2 and not corrected else 0.0
+        paid = float(cell == (6 if o["objective"] == "mesa" else 2))
+        return paid + (1 - caught) * begun(walk + 1, corrected) + caught * begun(walk + 1, True)
+
+    return q
+
 
 VARIANTS = [
     *_core.spec("Deception-v0").variants,
@@ -84,9 +121,7 @@ def test_engine_follows_the_rules_at_every_step(options):
             if i < 4 and step < 60:
                 values = rules.values()
                 np.testing.assert_allclose(info["value_of_corner"][i], values, rtol=1e-6)
-                shorter = [rules.row > 0, rules.col < 2, rules.row < 2, rules.col > 0]
-                wanted = [values[0] >= values[1]] * 2 + [values[1] >= values[0]] * 2
-                assert info["optimal_actions"][i].tolist() == [a and b for a, b in zip(shorter, wanted, strict=True)]
+                assert info["optimal_actions"][i].tolist() == rules.towards(values)
         actions = rng.integers(0, 4, SLOTS)
         observation, reward, terminated, _, info = env.step(actions)
         for i, rules in enumerate(slots):
@@ -95,6 +130,24 @@ def test_engine_follows_the_rules_at_every_step(options):
                 episodes[i] += 1
                 slots[i] = Rules(options, i, episodes[i])
     assert min(episodes) > 0
+
+
+@pytest.mark.parametrize("options", [*VARIANTS, {"walk_steps": 3}, {"walk_steps": 2, "objective": "base"}], ids=str)
+def test_no_action_called_optimal_is_worth_less_than_another(options):
+    env = make_vec("Deception-v0", SLOTS, seed=SEED, oracle=True, output="numpy", autoreset_mode="SameStep", **options)
+    _, info = env.reset()
+    slots, q, rng = [Rules(options, slot) for slot in range(SLOTS)], quality(options), np.random.default_rng(5)
+    for _ in range(12):
+        for i, rules in enumerate(slots):
+            worth = [q(rules.walk, 3 * rules.row + rules.col, rules.moves, bool(rules.corrected), a) for a in range(4)]
+            called = info["optimal_actions"][i]
+            assert called.any() and min(np.array(worth)[called]) > max(worth) - 1e-9, (rules.walk, rules.moves, worth)
+        actions = rng.integers(0, 4, SLOTS)
+        _, _, terminated, _, info = env.step(actions)
+        for i, rules in enumerate(slots):
+            rules.step(actions[i])
+            if terminated[i]:
+                slots[i] = Rules(options, i, rules.episode + 1)
 
 
 def play(corners, **options):
