@@ -38,32 +38,23 @@ class RestlessFilter:
             (half of it a cell), at most 1000.
 
     Raises:
-        ValueError: for options this filter is not exact for; Bandit-v0's independent arms that swap are not independent
-            in the belief, and a walk smaller than .002 is beyond MOST_POINTS.
+        TypeError, ValueError: for options that Bandit-v0 refuses, and those this filter is not exact for: Bandit-v0's
+            independent arms that swap are not independent in the belief, and a walk smaller than .002 is beyond
+            MOST_POINTS.
     """
 
     def __init__(self, options: dict[str, Any], points: int | None = None) -> None:
-        o: dict[str, Any] = {
-            "arms": 5,
-            "pulls": 10,
-            "reward": "bernoulli",
-            "prior": "uniform",
-            "alpha": 1.0,
-            "beta": 1.0,
-        }
-        o |= {"alphas": [], "betas": [], "drift": "none", "volatility": [], **options}
-        self.arms = _integer("arms", o["arms"], 2)
+        o = {option.name: option.default for option in _core.spec("Bandit-v0", options).options} | options
+        self.arms = o["arms"]
         if o["reward"] != "bernoulli":
             raise ValueError(f"reward: got {o['reward']!r}, allowed: 'bernoulli'")
         priors = ("uniform", "beta", "dependent_uniform", *GOOD_ARM)
         self.prior = _choice("prior", o["prior"], priors)
-        self.drift = _choice("drift", o["drift"], ("none", "walk", "redraw", "swap"))
+        self.drift = o["drift"]
         self.dependent = self.prior.startswith("dependent")
         if self.drift == "swap" and not self.dependent:
             raise ValueError(f"prior: got {self.prior!r} with drift='swap', allowed: a dependent one")
         self.volatility = np.array(o["volatility"] if self.drift != "none" else [0.0], dtype=np.float64)
-        if not len(self.volatility) or (self.volatility < 0).any():
-            raise ValueError(f"volatility: got {list(o['volatility'])}, allowed: one value or more, from 0")
         points = points if points is None else _integer("points", points, 2, 10_000)
         self.nodes, self.start = self._nodes(o, points)  # both [unknowns, points]
         self.unknowns, self.points = self.nodes.shape

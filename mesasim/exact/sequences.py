@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, digamma
 
+from mesasim import _core
 from mesasim.exact.bandit import _integer
 
 Floats = NDArray[np.float64]
@@ -54,16 +55,16 @@ def window_loss(process: str, context: int, **options: float) -> float:
             has a closed form and no limit on `context`.
 
     Raises:
-        ValueError: a negative context; one above MAX_ENUMERATED where all histories must be listed; another process.
+        TypeError, ValueError: a negative context; one above MAX_ENUMERATED where all histories must be listed; another
+            process; an option that mesasim.sequences does not know or allow.
     """
-    context = _context(process, context)
+    context, law = _context(process, context), _checked_options(process, options)
     if process == "coin":
-        ones = np.arange(context + 1)
-        a, b = _prior(options)
+        ones, a, b = np.arange(context + 1), law["alpha"], law["beta"]
         log_choose = -betaln(ones + 1, context - ones + 1) - np.log(context + 1)
         mass = np.exp(log_choose + betaln(a + ones, b + context - ones) - betaln(a, b))
         return float(mass @ entropy((a + ones) / (a + b + context)))
-    mass, one = _windows(process, context, options)
+    mass, one = _windows(process, context, law)
     return float(mass @ entropy(one))
 
 
@@ -73,13 +74,14 @@ def window_chances(process: str, context: int, **options: float) -> Floats:
     context = _context(process, context)
     if context > MAX_ENUMERATED:
         raise ValueError(f"context: got {context}, allowed: up to {MAX_ENUMERATED} where every window is listed")
-    return _windows(process, context, options)[1]
+    return _windows(process, context, _checked_options(process, options))[1]
 
 
 def coin_loss(alpha: float = 1.0, beta: float = 1.0) -> float:
     """Expected entropy of a coin whose bias is from Beta(alpha, beta): the loss once the bias is known, the limit of
     `window_loss("coin", c)`; 1/2 for the uniform prior."""
-    a, b = _prior({"alpha": alpha, "beta": beta})
+    law = _checked_options("coin", {"alpha": alpha, "beta": beta})
+    a, b = law["alpha"], law["beta"]
     total = digamma(a + b + 1)
     return float((a * (total - digamma(a + 1)) + b * (total - digamma(b + 1))) / (a + b))
 
@@ -96,19 +98,19 @@ def _context(process: str, context: Any) -> int:
     return context
 
 
-def _prior(options: dict[str, float]) -> tuple[float, float]:
-    a, b = options.get("alpha", 1.0), options.get("beta", 1.0)
-    for name, value in (("alpha", a), ("beta", b)):
-        if not 0 < value < 1e6:
-            raise ValueError(f"{name}: got {value!r}, allowed: above 0, to 1000000")
-    return float(a), float(b)
+def _checked_options(process: str, given: dict[str, float]) -> dict[str, Any]:
+    """All of the process's options, those not given at their defaults; refused as the engine refuses them."""
+    _core.SequenceLaw({"process": process, **given})
+    return {option.name: option.default for option in _core.sequence_options()} | given
 
 
-def _windows(process: str, context: int, options: dict[str, float]) -> tuple[Floats, Floats]:
+def _windows(process: str, context: int, law: dict[str, Any]) -> tuple[Floats, Floats]:
     """(probability of each window, chance of symbol 1 after it)."""
     if process in ("coin", "switching_coin"):
-        return _windows_of_coin(context, options, options.get("hazard", 0.02) if process == "switching_coin" else 0.0)
-    start, move = chain(process, **options)
+        return _windows_of_coin(
+            context, law["alpha"], law["beta"], law["hazard"] if process == "switching_coin" else 0.0
+        )
+    start, move = chain(process, hazard=law["hazard"], noise=law["noise"])
     masses = long_run(start, move[0] + move[1])[None]
     for _ in range(context):
         masses = np.stack([masses @ move[0], masses @ move[1]], axis=1).reshape(-1, len(start))
@@ -117,10 +119,9 @@ def _windows(process: str, context: int, options: dict[str, float]) -> tuple[Flo
     return mass, np.where(mass > 0, one / np.where(mass > 0, mass, 1), 0.5)
 
 
-def _windows_of_coin(context: int, options: dict[str, float], hazard: float) -> tuple[Floats, Floats]:
+def _windows_of_coin(context: int, a: float, b: float, hazard: float) -> tuple[Floats, Floats]:
     """A switching coin forgets everything when its bias is drawn anew, so a window is as likely wherever it stands, and what
     can be known from it is what the filter knows that began at its first symbol."""
-    a, b = _prior(options)
     mass, weights, ones = np.ones(1), np.ones((1, 1)), np.zeros((1, 1))
     for time in range(context + 1):
         chance = (a + ones) / (a + b + time - np.arange(time + 1))

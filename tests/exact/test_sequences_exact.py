@@ -105,6 +105,20 @@ def test_windows_that_cannot_be_are_refused(process, context, word):
         window_loss(process, context)
 
 
+@pytest.mark.parametrize(
+    ("process", "options", "word"),
+    [
+        ("switching_coin", {"hazard": 2.0}, "^hazard"), ("switching_coin", {"hazard": math.nan}, "^hazard"),
+        ("regimes", {"noise": 7.0}, "^noise"), ("markov", {"hazard": 3.0}, "^hazard"),
+        ("coin", {"alhpa": 5.0}, "alhpa"), ("coin", {"alpha": 0.0}, "^alpha"), ("regimes", {"nois": 0.1}, "nois"),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_be_have_no_loss(process, options, word):
+    for ask in (window_loss, window_chances):
+        with pytest.raises((ValueError, TypeError), match=word):
+            ask(process, 2, **options)
+
+
 # n-grams
 
 

@@ -168,17 +168,6 @@ def test_filter_of_arms_that_stand_still_is_the_beta_posterior(prior):
     np.testing.assert_allclose(filter_.means(belief)[0], beta_law.mean(a + success, b + 25 - success), atol=1e-9)
 
 
-def test_filter_of_a_redraw_forgets_at_the_hazard():
-    filter_ = RestlessFilter({"arms": 2, "drift": "redraw", "volatility": [0.25]})
-    belief = filter_.update(filter_.initial(1), [0], [1])
-    np.testing.assert_allclose(filter_.means(belief)[0], [0.75 * 2 / 3 + 0.25 / 2, 0.5], atol=1e-12)
-    again = filter_.update(belief, [-1], [0])
-    assert np.array_equal(again, belief)  # no pull, no step
-
-
-def test_walk_matrix_is_the_reflected_normal():
-    rng = np.random.default_rng(0)
-    p = np.abs(0.995 + 0.1 * rng.standard_normal(400_000)) % 2
 @pytest.mark.parametrize("pulls", [10, 1000, 5000])
 @pytest.mark.parametrize(
     ("a", "b"), [(1, 1), (0.5, 3), (10, 20), (300, 700), (1000, 1000), (0.05, 0.05), (1000, 0.05), (0.05, 1000)]
@@ -218,6 +207,17 @@ WALK = {"arms": 2, "prior": "dependent_uniform", "drift": "walk", "volatility": 
 
 def played(options, believed, episodes=1500):
     """Log-loss of the filter's predictions, how far its sure ones are off in standard errors, and the weight it ends with on
+def test_filter_of_a_redraw_forgets_at_the_hazard():
+    filter_ = RestlessFilter({"arms": 2, "drift": "redraw", "volatility": [0.25]})
+    belief = filter_.update(filter_.initial(1), [0], [1])
+    np.testing.assert_allclose(filter_.means(belief)[0], [0.75 * 2 / 3 + 0.25 / 2, 0.5], atol=1e-12)
+    again = filter_.update(belief, [-1], [0])
+    assert np.array_equal(again, belief)  # no pull, no step
+
+
+def test_walk_matrix_is_the_reflected_normal():
+    rng = np.random.default_rng(0)
+    p = np.abs(0.995 + 0.1 * rng.standard_normal(400_000)) % 2
     each episode's true volatility, arms drawn at random."""
     filter_ = RestlessFilter(options | believed)
     env = mesasim.make_vec("Bandit-v0", episodes, oracle=True, output="numpy", **options)
@@ -279,5 +279,8 @@ def test_more_points_change_next_to_nothing():
     ids=str,
 )
 def test_filter_refuses_what_it_is_not_exact_for(options):
-    with pytest.raises(ValueError, match=r"reward|prior|volatility|drift"):
+    with pytest.raises((ValueError, TypeError), match=r"reward|prior|volatil|drift"):
         RestlessFilter(options)
+        {"drift": "redraw", "volatility": [5.0]},
+        {"drift": "walk", "volatility": [float("nan")]},
+        {"drift": "none", "volatilty": [0.1]},
