@@ -48,7 +48,9 @@ void bind_sequences(py::module_& m) {
             if (tasks > 0) sequence::draw_tables(law, tables.mutable_data());
             return tables;
           },
-          "uint32 [tasks, rows, symbols]: chances times 2^32 of every fixed task of a categorical process.");
+          "uint32 [tasks, rows, symbols]: chances times 2^32 of every fixed task of a categorical process.")
+      .def("filter_weights", &sequence::Filter::num_weights, py::arg("length"),
+           "Weights that the exact filter keeps and goes through, at most, at every symbol of a sequence that long.");
   m.def("sequence_options", &sequence_options, "Options of a process.");
   m.attr("SEQUENCE_REGIMES") = std::vector<std::string>{"alternate", "memoryless", "sticky", "streaks_end", "patterns"};
   m.def(

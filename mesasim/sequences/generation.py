@@ -14,12 +14,15 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.machine import integer, machine
+from mesasim.machine import integer, machine, threads
 
 Array = Tensor | np.ndarray
 GIVE = ("filter", "oracle", "filter_log", "oracle_log", "hidden")
 REGIMES: tuple[str, ...] = tuple(_core.SEQUENCE_REGIMES)
-SYMBOLS_A_CALL = 2**25  # so that an interrupt is heard
+SYMBOLS_A_CALL = 2**25
+WORK_A_CALL = 2**28  # filter weights a thread goes through: half a second, so that an interrupt is heard
+WEIGHTS_A_SYMBOL = 8  # what drawing a symbol costs, in filter weights
+GPU_THREADS = 2**10  # of the CPU, that a GPU is taken for
 MOST_SYMBOLS = 16
 
 _WHAT = {
@@ -120,7 +123,10 @@ def generate(
     }
     all_tables = torch.from_numpy(law.tables().view(np.int32)).to(on)
     where = machine(on, num_threads)
-    for begin, end in _portions(count, length):
+    weights = law.num_symbols * law.filter_weights(length) if {"filter", "filter_log"} & made.keys() else 0
+    workers = threads(num_threads) if on.type == "cpu" else GPU_THREADS
+    at_once = min(SYMBOLS_A_CALL // length, workers * WORK_A_CALL // (length * (WEIGHTS_A_SYMBOL + weights)))
+    for begin, end in _portions(count, max(1, at_once)):
         parts = [address(made[name][begin:end]) if name in made else 0 for name in _DTYPES]
         _core.generate_sequences(
             law=law, length=length, seed=seed, first=first + begin, count=end - begin,
@@ -189,7 +195,6 @@ def _array(name: str, given: Array | None, shape: tuple[int, ...], device: torch
     return array
 
 
-def _portions(count: int, length: int) -> Iterator[tuple[int, int]]:
-    step = max(1, SYMBOLS_A_CALL // length)
+def _portions(count: int, step: int) -> Iterator[tuple[int, int]]:
     for begin in range(0, max(count, 1), step):
         yield begin, min(count, begin + step)

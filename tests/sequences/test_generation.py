@@ -49,11 +49,40 @@ def test_threads_portions_and_what_is_given_change_nothing(process, options, mon
     for threads in (2, 3):
         again = generate(process, 200, 30, seed=1, num_threads=threads, give=sequences.GIVE, **options)
         assert all(torch.equal(getattr(whole, n), getattr(again, n)) for n in ("symbols", *sequences.GIVE))
+    monkeypatch.setattr("mesasim.sequences.generation.WORK_A_CALL", 1)  # a sequence a call
+    assert torch.equal(generate(process, 200, 30, seed=1, give=["filter"], **options).filter, whole.filter)
     monkeypatch.setattr("mesasim.sequences.generation.SYMBOLS_A_CALL", 30 * 7)
     assert torch.equal(generate(process, 200, 30, seed=1, **options).symbols, whole.symbols)
     assert torch.equal(generate(process, 150, 30, seed=1, first=50, **options).symbols, whole.symbols[50:])
     assert not torch.equal(generate(process, 200, 30, seed=2, **options).symbols, whole.symbols)
     assert torch.equal(generate(process, 200, 20, seed=1, **options).symbols, whole.symbols[:, :20])
+
+
+@pytest.mark.parametrize(
+    ("process", "length", "options", "weights"),
+    [
+        ("switching_coin", 4000, {}, 2 * 4001),
+        ("categorical", 1000, {"symbols": 8, "tasks": 2, "relabel": "episode"}, 8 * 2 * 40320),
+        ("regimes", 100, {}, 2 * 10),
+    ],
+)
+def test_a_call_does_a_second_of_work_so_that_an_interrupt_is_heard(process, length, options, weights, monkeypatch):
+    counts = []
+    monkeypatch.setattr(_core, "generate_sequences", lambda *, count, **rest: counts.append(count))
+    generate(process, 500, length, give=["filter_log"], num_threads=1, **options)
+    assert sum(counts) == 500
+    assert max(counts) == 1 or max(counts) * length * weights <= 2**28
+    counts.clear()
+    generate(process, 500, length, **options)
+    assert counts == [500], "without a filter the symbols alone are work"
+
+
+def test_a_read_only_array_is_refused_and_not_written():
+    fixed = np.zeros((2, 4), np.uint8)
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match=r"^out\.symbols: got a read-only array"):
+        generate("coin", 2, 4, out=sequences.Sequences(fixed))
+    assert not fixed.any()
 
 
 def test_the_callers_memory_is_filled_and_given_back():
