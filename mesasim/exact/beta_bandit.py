@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mesasim.exact.bandit import TIE, _check_prior, _counts, _integer
 
-MAX_STATES = 60_000_000  # a byte each; two arms reach 124 pulls, three 19
+# States: a byte each is kept, and while the last pull's are worked out they take 40 each: 2.4 GB at most. Two arms reach
+# 123 pulls, three 26.
+MAX_STATES = 60_000_000
 
 
 def fits(arms: int, pulls: int) -> bool:
@@ -42,7 +44,7 @@ class BetaBandit:
                 f"allowed: {MAX_STATES} states and 8 arms; the Gittins index policy stands in for it"
             )
         self._optimal: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * self.pulls  # [t]: a bit an arm, by counts
-        later = np.zeros((self.pulls + 1,) * (2 * self.arms - 1))
+        later = np.broadcast_to(0.0, (self.pulls + 1,) * (2 * self.arms - 1))  # nothing is left after the last pull
         for t in reversed(range(self.pulls)):
             later, self._optimal[t] = self._solve(t, later, alphas, betas)
         self.value = float(later.reshape(-1)[0])
@@ -54,19 +56,26 @@ class BetaBandit:
         left of t. Cells of more than t pulls are no state, and what they hold is not read by any that is."""
         axes = np.ogrid[tuple(slice(0, t + 1) for _ in range(2 * self.arms - 1))]
         last = t - sum(axes[:-1])  # pulls of the last arm
-        values = []
-        for arm in range(self.arms):
+
+        def value(arm: int) -> NDArray[np.float64]:
             s = axes[2 * arm]
             used = s + axes[2 * arm + 1] if arm < self.arms - 1 else last
             p = np.clip((alphas[arm] + s) / np.maximum(alphas[arm] + betas[arm] + used, 1e-3), 0, 1)
-            after = [later[_window(t, later.ndim, axis)] for axis in (2 * arm, 2 * arm + 1)]
-            values.append(p * (1 + after[0]) + (1 - p) * after[1])
-        best = values[0]
-        for other in values[1:]:
-            best = np.maximum(best, other)
+            paid, unpaid = (later[_window(t, later.ndim, axis)] for axis in (2 * arm, 2 * arm + 1))
+            found = 1 + paid - unpaid
+            found *= p
+            found += unpaid
+            return np.asarray(found)
+
+        # Every arm's value is found twice: kept, they would be as many arrays as there are arms.
+        best = value(0)
+        for arm in range(1, self.arms):
+            np.maximum(best, value(arm), out=best)
         optimal = np.zeros(best.shape, np.uint8)
-        for arm, value in enumerate(values):
-            optimal |= (value >= best - TIE * self.pulls).astype(np.uint8) << arm
+        for arm in range(self.arms):
+            short = value(arm)
+            short -= best
+            optimal |= (short >= -TIE * self.pulls).view(np.uint8) << arm
         return best, optimal
 
     def actions(self, successes: ArrayLike, failures: ArrayLike) -> NDArray[np.bool_]:

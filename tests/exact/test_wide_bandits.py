@@ -1,5 +1,7 @@
 """Exact values and filters of the wider bandits, against enumeration, simulation and the published references."""
 
+import time
+import tracemalloc
 from functools import lru_cache
 from itertools import product
 
@@ -76,13 +78,22 @@ def test_priors_arm_by_arm_equal_a_plain_recursion():
 
 
 def test_what_does_not_fit_says_so_and_what_stands_in():
-    assert beta_bandit.fits(2, 100) and not beta_bandit.fits(2, 200) and not beta_bandit.fits(3, 100)
+    assert beta_bandit.fits(2, 123) and not beta_bandit.fits(2, 124) and not beta_bandit.fits(3, 100)
     with pytest.raises(ValueError, match=r"states.*Gittins"):
         beta_bandit.BetaBandit([1, 1, 1], [1, 1, 2], 100)
     with pytest.raises(ValueError, match="alpha"):
         beta_bandit.BetaBandit([1, 0], [1, 1], 5)
     with pytest.raises(ValueError, match="betas"):
         beta_bandit.BetaBandit([1, 1], [1], 5)
+
+
+@pytest.mark.parametrize(("arms", "pulls"), [(8, 2), (5, 4), (2, 40)])
+def test_solving_takes_no_more_memory_than_its_states_allow(arms, pulls):
+    tracemalloc.start()
+    beta_bandit.BetaBandit([1.0] * arms, [1.0] * arms, pulls)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 41 * sum((t + 1) ** (2 * arms - 1) for t in range(pulls)) + 100_000
 
 
 # The last action and reward
