@@ -54,7 +54,13 @@ struct TabularMDP {
          top,
          0,
          "expected reward of a trial under the optimal policy of this MDP, which depends on the step (undiscounted)"},
-        {"optimal_actions", Dtype::kBool, {c.actions}, 0, 1, 0, "optimal in the present state at the present step"},
+        {"optimal_actions",
+         Dtype::kBool,
+         {c.actions},
+         0,
+         1,
+         0,
+         "optimal in the present state at the present step; several in a tie"},
         {"expected_regret",
          Dtype::kFloat32,
          {1},
@@ -97,16 +103,13 @@ struct TabularMDP {
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
   MESA_HD static int64_t pairs(const Config& c) { return int64_t{c.states} * c.actions; }
   MESA_HD static int64_t value_bytes(const Config& c) { return c.oracle ? int64_t{8} * (c.horizon + 1) * c.states : 0; }
-  MESA_HD static int64_t best_bytes(const Config& c) { return c.oracle ? int64_t{4} * c.horizon * c.states : 0; }
   MESA_HD static int64_t tail_bytes(const Config& c) {
-    return value_bytes(c) + best_bytes(c) + 4 * pairs(c) * c.states;  // a mean and S - 1 cuts a pair
+    return value_bytes(c) + 4 * pairs(c) * c.states;  // a mean and S - 1 cuts a pair
   }
   MESA_HD static double* values(State& s) { return tail_of<double>(s); }
-  MESA_HD static int32_t* best(const Config& c, State& s) { return tail_of<int32_t>(s, value_bytes(c)); }
-  MESA_HD static float* means(const Config& c, State& s) { return tail_of<float>(s, value_bytes(c) + best_bytes(c)); }
+  MESA_HD static float* means(const Config& c, State& s) { return tail_of<float>(s, value_bytes(c)); }
   MESA_HD static uint32_t* cuts(const Config& c, State& s, int32_t state, int32_t action) {
-    return tail_of<uint32_t>(s, value_bytes(c) + best_bytes(c) + 4 * pairs(c)) +
-           (int64_t{state} * c.actions + action) * (c.states - 1);
+    return tail_of<uint32_t>(s, value_bytes(c) + 4 * pairs(c)) + (int64_t{state} * c.actions + action) * (c.states - 1);
   }
 
   // Drawing an MDP: mean rewards from the layout's draws, cuts from the task's.
@@ -169,9 +172,7 @@ struct TabularMDP {
         const int64_t at = int64_t{step} * c.states + state;
         for (int32_t action = 0; action < c.actions; ++action) {
           const double value = action_value(c, s, state, step, action);
-          if (action > 0 && value <= values(s)[at]) continue;
-          values(s)[at] = value;
-          best(c, s)[at] = action;
+          if (action == 0 || value > values(s)[at]) values(s)[at] = value;
         }
       }
     }
@@ -208,8 +209,8 @@ struct TabularMDP {
   }
   MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
     row.field<float>(0)[0] = static_cast<float>(values(s)[0]);
-    const int32_t optimal = best(c, s)[int64_t{s.step} * c.states + s.state];
-    for (int32_t action = 0; action < c.actions; ++action) row.field<uint8_t>(1)[action] = action == optimal;
+    const double most = values(s)[int64_t{s.step} * c.states + s.state], tie = 1e-9 * (1.0 + (most < 0 ? -most : most));
+    for (int32_t action = 0; action < c.actions; ++action) row.field<uint8_t>(1)[action] = lost(c, s, action) <= tie;
     row.field<float>(2)[0] = static_cast<float>(s.regret);
     for (int64_t i = 0; i < pairs(c); ++i) {
       row.field<float>(3)[i] = means(c, s)[i];

@@ -109,13 +109,14 @@ struct TwoStep {
   }
 
   MESA_HD static void observe(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.state; }
-  MESA_HD static void oracle(const Config&, const State& s, const Row& row) {
+  MESA_HD static void oracle(const Config& c, const State& s, const Row& row) {
     // A trial's outcome tells as much about the good state wherever it was had, so the better bet now is optimal.
     const double tie = 1e-9;
     row.field<int32_t>(0)[0] = s.good;
     row.field<float>(1)[0] = static_cast<float>(s.odds[0] / (s.odds[0] + s.odds[1]));
-    row.field<uint8_t>(2)[0] = s.state != 0 || s.odds[0] >= s.odds[1] * (1.0 - tie);
-    row.field<uint8_t>(2)[1] = s.state != 0 || s.odds[1] >= s.odds[0] * (1.0 - tie);
+    const bool idle = s.state != 0 || c.common == 0.5;  // what is done leads nowhere in particular
+    row.field<uint8_t>(2)[0] = idle || s.odds[0] >= s.odds[1] * (1.0 - tie);
+    row.field<uint8_t>(2)[1] = idle || s.odds[1] >= s.odds[0] * (1.0 - tie);
     row.field<int32_t>(3)[0] = s.transition;
     row.field<float>(4)[0] = static_cast<float>(s.regret);
   }

@@ -45,7 +45,7 @@ class PlainTwoStep:
         return float(paid), over, True
 
     def optimal(self):
-        if self.state != 0:
+        if self.state != 0 or self.o["common"] == 0.5:  # neither leads anywhere the other does not
             return [True, True]
         gap = self.weights[0] - self.weights[1]
         return [gap > -1e-9, gap < 1e-9]
@@ -54,6 +54,7 @@ class PlainTwoStep:
 VARIANTS = [
     *_core.spec("TwoStep-v0").variants,
     {"trials": 1},
+    {"trials": 30, "common": 0.5},
     {"trials": 30, "reward": 1.0, "switching": 0.1},
     {"trials": 30, "common": 0.6, "reward": 0.7, "switching": 0.5},
 ]
