@@ -95,10 +95,20 @@ struct Rng {
       if (portable_log(uniform()) < 0.5 * x * x + d - d * cube + d * portable_log(cube)) return boost * d * cube;
     }
   }
+  // Logarithm of what gamma(shape) draws, which may underflow: both of a pair of shape .01 once in a million.
+  MESA_HD_RARE double log_gamma(double shape) {
+    if (shape >= 1.0) return portable_log(gamma(shape));
+    const double log_boost = portable_log(uniform()) / shape;
+    return log_boost + portable_log(gamma(shape + 1.0));
+  }
+  static constexpr double kLeastSum = 1e-290;  // of gammas that shares are made of; below it, by their logarithms
   MESA_HD double beta(double a, double b) {
+    Rng again = *this;
     const double x = gamma(a), y = gamma(b);
     const double sum = x + y;
-    return sum > 0.0 ? x / sum : 0.5;  // both underflow only for shapes far below the allowed range
+    if (sum > kLeastSum) return x / sum;
+    const double log_x = again.log_gamma(a);
+    return 1.0 / (1.0 + portable_exp(again.log_gamma(b) - log_x));
   }
 };
 

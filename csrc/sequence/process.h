@@ -105,12 +105,25 @@ MESA_HD uint64_t relabelling_of(const SequenceLaw& law) {
   return random_permutation(rng, law.symbols);
 }
 
+// A row's shares, to one factor, where they underflow; their sum.
+MESA_HD_RARE double shares_by_logs(const SequenceLaw& law, Rng& rng, double* share) {
+  double most = 0.0, sum = 0.0;
+  for (int32_t k = 0; k < law.symbols; ++k) {
+    share[k] = rng.log_gamma(law.concentration);
+    if (k == 0 || share[k] > most) most = share[k];
+  }
+  for (int32_t k = 0; k < law.symbols; ++k) sum += share[k] = portable_exp(share[k] - most);
+  return sum;
+}
+
 // A table: for every row (the last symbol; one row if order is 0) the 32-bit mass of each symbol. Masses are 1 or more
 // and add up to 2^32, so that the law is these numbers exactly and nothing is impossible.
 MESA_HD_RARE void draw_table(const SequenceLaw& law, Rng& rng, uint64_t names, uint32_t* table) {
   for (int32_t row = 0; row < law.rows(); ++row) {
     double share[kMostSymbols], sum = 0.0;
-    for (int32_t k = 0; k < law.symbols; ++k) sum += share[k] = rng.gamma(law.concentration) + 1e-300;
+    Rng again = rng;
+    for (int32_t k = 0; k < law.symbols; ++k) sum += share[k] = rng.gamma(law.concentration);
+    if (!(sum > Rng::kLeastSum)) sum = shares_by_logs(law, again, share);
     uint32_t* masses = table + (law.order == 0 ? 0 : called(names, row)) * law.symbols;
     uint64_t left = uint64_t{1} << 32;
     int32_t largest = 0;

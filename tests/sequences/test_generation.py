@@ -97,6 +97,25 @@ def test_the_callers_memory_is_filled_and_given_back():
 # Laws
 
 
+@pytest.mark.parametrize(
+    ("process", "options"),
+    [("coin", {"alpha": 0.01, "beta": 0.01}), ("categorical", {"symbols": 2, "order": 0, "concentration": 0.01})],
+)
+def test_draws_that_underflow_are_of_their_law_and_not_a_half(process, options):
+    # Sequences of seed 0 whose two gamma variates are both below 1e-307, found by a search through eight million.
+    numbers = [3384124, 3671614, 4905266, 5631175, 7038647, 7116765, 7328218, 7815845]
+    shares = [float(generate(process, 1, 1, first=i, give=["oracle"], **options).oracle[0, 0, 1]) for i in numbers]
+    assert all(min(share, 1 - share) < 0.01 for share in shares) and 0 < sum(share > 0.5 for share in shares) < 8
+
+
+@pytest.mark.parametrize("process", ["regimes", "switching_coin"])
+def test_a_hazard_that_vanishes_beside_one_changes_nothing(process):
+    for hazard in (1e-300, 1e-17):
+        drawn = generate(process, 50, 200, hazard=hazard, give=["hidden", "oracle"])
+        still = generate(process, 50, 200, hazard=0.0, give=["hidden", "oracle"])
+        assert torch.equal(drawn.hidden, still.hidden) and torch.equal(drawn.oracle, still.oracle)
+
+
 def z(count, total, p):
     return (count - total * p) / math.sqrt(total * p * (1 - p))
 
