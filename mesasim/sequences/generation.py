@@ -186,6 +186,8 @@ def _array(name: str, given: Array | None, shape: tuple[int, ...], device: torch
         return torch.empty(shape, dtype=dtype, device=device)
     if not isinstance(given, (Tensor, np.ndarray)):
         raise TypeError(f"out.{name}: got {type(given).__name__}, allowed: a tensor or a NumPy array")
+    if isinstance(given, np.ndarray) and not given.flags.writeable:
+        raise ValueError(f"out.{name}: got a read-only array, allowed: one that can be written")
     array = torch.from_numpy(given) if isinstance(given, np.ndarray) else given
     if array.dtype != dtype or array.shape != shape or array.device != device or not array.is_contiguous():
         raise ValueError(
