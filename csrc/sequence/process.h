@@ -194,8 +194,8 @@ struct Sender {
   MESA_HD static int32_t next_change(double hazard, int32_t now, double u) {
     if (hazard <= 0.0) return kNever;
     if (hazard >= 1.0) return now + 1;
-    const double wait = 1.0 + portable_log(u) / portable_log(1.0 - hazard);
-    return wait < 1e9 ? now + static_cast<int32_t>(wait) : kNever;
+    const double wait = 1.0 + portable_log(u) / portable_log(1.0 - hazard);  // -inf if 1 - hazard rounds to 1
+    return wait >= 1.0 && wait < 1e9 ? now + static_cast<int32_t>(wait) : kNever;
   }
 
   MESA_HD void begin(const SequenceLaw& law, const Key& key, uint32_t* table) {

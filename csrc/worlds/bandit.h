@@ -149,6 +149,12 @@ struct Bandit {
     return static_cast<float>(success);
   }
 
+  template <class T>
+  MESA_HD static void swap_first_two(T* arms) {
+    const T kept = arms[0];
+    arms[0] = arms[1];
+    arms[1] = kept;
+  }
   // p folded back into [0, 1] at both ends.
   MESA_HD static double reflected(double p) {
     p = p < 0 ? -p : p;
@@ -172,9 +178,7 @@ struct Bandit {
       }
       if (rng.uniform() >= volatility) continue;
       if (c.drift == Config::kSwap) {
-        const uint32_t kept = thresholds(s)[0];  // the same four bytes whatever the reward
-        thresholds(s)[0] = thresholds(s)[1];
-        thresholds(s)[1] = kept;
+        c.reward == Config::kGaussian ? swap_first_two(means(s)) : swap_first_two(thresholds(s));
       } else if (c.dependent()) {
         draw_pair(c, s, rng);
       } else {
