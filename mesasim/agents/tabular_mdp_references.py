@@ -194,19 +194,20 @@ class BEB(TabularMDPReference):
     whose Dirichlet counts sum to n.
 
     `form="tabularl"`, RL^2's, multiplies that bonus by the steps to come and adds 1 / (1 + precision) for the reward's own
-    uncertainty; beta is then 2 H^3 times the scaling they tuned.
+    uncertainty; they tuned a `scaling`, of which beta is 2 H^3 times.
     """
 
     def __init__(
         self, options: Options, seed: int = 0, *, prior: Callable[[Options], Prior] = world_prior, beta: float = 1.0,
-        form: str = "kolter_ng",
+        scaling: float | None = None, form: str = "kolter_ng",
     ) -> None:  # fmt: skip
-        if not 0 <= beta < float("inf"):
-            raise ValueError(f"beta: got {beta!r}, allowed: finite, from 0")
+        for parameter, value in (("beta", beta), ("scaling", 0.0 if scaling is None else scaling)):
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{parameter}: got {value!r}, allowed: finite, from 0")
         if form not in ("kolter_ng", "tabularl"):
             raise ValueError(f"form: got {form!r}, allowed: 'kolter_ng', 'tabularl'")
         super().__init__(options, seed, prior=prior)
-        self.beta, self.form = beta, form
+        self.beta, self.form = beta if scaling is None else 2 * self.horizon**3 * scaling, form
 
     def plan(self, posterior: Posterior) -> Tensor:
         bonus = self.beta / (1 + posterior.dirichlet.sum(dim=-1))
@@ -341,9 +342,7 @@ REFERENCES = {
     "psrl_rl2": Reference("learner", PSRL, {"prior": rl2_prior}),
     "opsrl_rl2": Reference("learner", OptimisticPSRL, {"prior": rl2_prior}, {"samples": SAMPLES}),
     "ucrl2_rl2": Reference("learner", UCRL2, grid={"scaling": SCALINGS}),
-    "beb_rl2": Reference(
-        "learner", BEB, {"prior": rl2_prior, "form": "tabularl"}, {"beta": [2000 * s for s in SCALINGS]}
-    ),
+    "beb_rl2": Reference("learner", BEB, {"prior": rl2_prior, "form": "tabularl"}, {"scaling": SCALINGS}),
     "greedy": Reference("learner", Greedy, {"prior": world_prior}),
     "psrl": Reference("learner", PSRL),
     "opsrl": Reference("learner", OptimisticPSRL, grid={"samples": SAMPLES}),

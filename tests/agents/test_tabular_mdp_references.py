@@ -135,6 +135,13 @@ def test_optimism_grows_with_samples_and_with_bonuses():
     assert (make("ucrl2_rl2", scaling=0.2).plan(given) > plain).all()
 
 
+def test_what_rl2_tuned_is_scaled_by_the_horizon():
+    parameter, values = next(iter(REFERENCES["beb_rl2"].grid.items()))
+    for horizon in (1, 10, 50):
+        tried = [REFERENCES["beb_rl2"].make({**OPTIONS, "horizon": horizon}, **{parameter: value}) for value in values]
+        assert (tried[0].beta, tried[-1].beta) == pytest.approx((2e-4 * horizon**3, 2 * horizon**3))
+
+
 def test_the_most_favourable_transitions_by_hand():
     rows = torch.tensor([[0.2, 0.3, 0.5], [0.0, 0.1, 0.9], [0.6, 0.3, 0.1]]).view(1, 1, 3, 3)
     value = torch.tensor([[0.0, 2.0, 1.0]])  # state 1 is best, state 0 worst
