@@ -17,7 +17,8 @@ from mesasim.integrity import weights_hash
 from mesasim.vector import MesaVectorEnv
 
 SLOTS_AT_ONCE = 16384
-BYTES_AT_ONCE = 2 * 2**30  # a slot of a world with an exact oracle can be a megabyte
+BYTES_AT_ONCE = 2 * 2**30  # a slot of a world with an exact oracle can be a megabyte, a carry with a plan in it 14
+CARRIES_AT_WORK = 4  # an agent's present one, the next, and what it makes the next of
 
 
 @dataclass
@@ -85,7 +86,9 @@ def evaluate_agent(
     before, started = weights_hash(agent), time.process_time()
     parts = []
     one = MesaVectorEnv(world, 1, history=True, oracle=True, num_threads=1, **options)
-    at_once = max(1, min(SLOTS_AT_ONCE, BYTES_AT_ONCE // one.buffers.bytes_per_slot))
+    carry = agent.initial_carry(1)
+    carried = CARRIES_AT_WORK * carry.numel() * carry.element_size()
+    at_once = max(1, min(SLOTS_AT_ONCE, BYTES_AT_ONCE // one.buffers.bytes_per_slot, BYTES_AT_ONCE // max(1, carried)))
     with torch.no_grad():
         for first in range(0, tasks, at_once):
             slots = min(at_once, tasks - first)

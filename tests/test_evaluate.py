@@ -147,3 +147,19 @@ def test_the_carry_a_watch_returns_is_used_from_the_next_step_on():
 
     evaluate_agent(LastReward(), "a", "n", watch=watch, **BANDIT)
     assert [bool(a.all()) for a in actions] == [False, False, False, True, True, True]
+
+
+def test_agents_that_carry_much_play_few_episodes_at_once(monkeypatch):
+    class Heavy(AlwaysFirst):
+        most = 0
+
+        def initial_carry(self, num_slots):
+            return torch.zeros(num_slots, 1000)
+
+        def act(self, obs, carry):
+            Heavy.most = max(Heavy.most, len(carry))
+            return super().act(obs, carry)
+
+    monkeypatch.setattr("mesasim.evaluate.BYTES_AT_ONCE", 2**20)
+    evaluation = evaluate_agent(Heavy(), "heavy", "n", **BANDIT)
+    assert len(evaluation.returns) == 400 and 4000 * Heavy.most < 2**20 < 400 * 4000
