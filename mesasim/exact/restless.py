@@ -25,6 +25,7 @@ from mesasim import _core
 from mesasim.exact.bandit import GOOD_ARM, _check_prior, _choice, _integer
 
 LEAST_POINTS, MOST_POINTS = 100, 1000
+FORGETFUL_STEP = 3.0  # of a walk that ends anywhere, but for exp(-(3 pi)^2 / 2), its first Fourier term
 Array = NDArray[np.float64]
 
 
@@ -123,6 +124,14 @@ class RestlessFilter:
     def means(self, belief: Array) -> Array:
         """Probability that the next pull of each arm pays, [N, arms]."""
         weight, density = self._parts(belief)
+        mean = np.einsum("nv,nvup,up->nu", weight, density, self.nodes)
+        return np.concatenate([mean, 1 - mean], axis=1) if self.dependent else mean
+
+    def volatility_weights(self, belief: Array) -> Array:
+        """Posterior probability of each volatility, [N, volatilities]."""
+        return self._parts(belief)[0].copy()
+
+
 @lru_cache(maxsize=4)
 def beta_quadrature(points: int, alpha: float, beta: float) -> tuple[Array, Array]:
     """Nodes in [0, 1] and weights, float64 [points] each, that sum to 1: the mean under Beta(alpha, beta) of a polynomial of
@@ -162,18 +171,12 @@ def beta_quadrature(points: int, alpha: float, beta: float) -> tuple[Array, Arra
     return nodes, weights
 
 
-        mean = np.einsum("nv,nvup,up->nu", weight, density, self.nodes)
-        return np.concatenate([mean, 1 - mean], axis=1) if self.dependent else mean
-
-    def volatility_weights(self, belief: Array) -> Array:
-        """Posterior probability of each volatility, [N, volatilities]."""
-        return self._parts(belief)[0].copy()
-
-
 def walk_matrix(cells: int, step: float) -> Array:
     """One step of a walk reflected into [0, 1]: [from, to], from a cell's centre to anywhere in a cell."""
     if step == 0:
         return np.eye(cells)
+    if step >= FORGETFUL_STEP:
+        return np.full((cells, cells), 1 / cells)
     edges, centres = np.linspace(0, 1, cells + 1), (np.arange(cells) + 0.5)[:, None] / cells
     total = np.zeros((cells, cells))
     for k in range(-int(4 * step) - 2, int(4 * step) + 3):  # the line folds onto [0, 1] as 2k + p and 2k - p

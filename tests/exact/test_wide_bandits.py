@@ -207,17 +207,6 @@ def test_quadrature_reaches_the_ends_of_what_is_allowed_and_no_further(alpha, be
         beta_quadrature(200, alpha if alpha > 1 else 0.0, beta * 1e300)
 
 
-    p = np.where(p > 1, 2 - p, p)
-    seen = np.histogram(p, np.linspace(0, 1, 101))[0] / len(p)
-    np.testing.assert_allclose(walk_matrix(100, 0.1)[99], seen, atol=2e-3)
-    np.testing.assert_allclose(walk_matrix(50, 7.0), 1 / 50, atol=1e-6)
-
-
-WALK = {"arms": 2, "prior": "dependent_uniform", "drift": "walk", "volatility": [0.02, 0.2], "pulls": 60}
-
-
-def played(options, believed, episodes=1500):
-    """Log-loss of the filter's predictions, how far its sure ones are off in standard errors, and the weight it ends with on
 def test_filter_of_a_redraw_forgets_at_the_hazard():
     filter_ = RestlessFilter({"arms": 2, "drift": "redraw", "volatility": [0.25]})
     belief = filter_.update(filter_.initial(1), [0], [1])
@@ -229,6 +218,21 @@ def test_filter_of_a_redraw_forgets_at_the_hazard():
 def test_walk_matrix_is_the_reflected_normal():
     rng = np.random.default_rng(0)
     p = np.abs(0.995 + 0.1 * rng.standard_normal(400_000)) % 2
+    p = np.where(p > 1, 2 - p, p)
+    seen = np.histogram(p, np.linspace(0, 1, 101))[0] / len(p)
+    np.testing.assert_allclose(walk_matrix(100, 0.1)[99], seen, atol=2e-3)
+    np.testing.assert_allclose(walk_matrix(50, 2.99), walk_matrix(50, 3.0), atol=1e-15)  # where it forgets all
+    np.testing.assert_allclose(walk_matrix(50, 7.0), 1 / 50, atol=1e-6)
+    begun = time.process_time()
+    walk_matrix(1000, 1000.0)
+    assert time.process_time() - begun < 1
+
+
+WALK = {"arms": 2, "prior": "dependent_uniform", "drift": "walk", "volatility": [0.02, 0.2], "pulls": 60}
+
+
+def played(options, believed, episodes=1500):
+    """Log-loss of the filter's predictions, how far its sure ones are off in standard errors, and the weight it ends with on
     each episode's true volatility, arms drawn at random."""
     filter_ = RestlessFilter(options | believed)
     env = mesasim.make_vec("Bandit-v0", episodes, oracle=True, output="numpy", **options)
@@ -286,12 +290,12 @@ def test_more_points_change_next_to_nothing():
         {"drift": "walk"},
         {"drift": "walk", "volatility": [0.001]},
         {"drift": "jump"},
+        {"drift": "redraw", "volatility": [5.0]},
+        {"drift": "walk", "volatility": [float("nan")]},
+        {"drift": "none", "volatilty": [0.1]},
     ],
     ids=str,
 )
 def test_filter_refuses_what_it_is_not_exact_for(options):
     with pytest.raises((ValueError, TypeError), match=r"reward|prior|volatil|drift"):
         RestlessFilter(options)
-        {"drift": "redraw", "volatility": [5.0]},
-        {"drift": "walk", "volatility": [float("nan")]},
-        {"drift": "none", "volatilty": [0.1]},
