@@ -90,14 +90,14 @@ def test_episodes_of_unequal_length_end_where_they_end():
 
 
 def test_estimates_by_hand():
-    assert estimate(np.array([1.0, 3.0])) == (2.0, 1.0)
+    assert estimate(np.array([1.0, 3.0])) == (2.0, 1.0, 1.0)  # mean, standard error, degrees of freedom
     mean, se = by_step(np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert mean.tolist() == [0.5, 1.0] and se.tolist() == [0.5, 0.0]
     assert fraction(6.0, 5.0, 7.0) == 0.5
     with pytest.raises(ValueError, match="ceiling"):
         fraction(1.0, 5.0, 5.0)
     slope = frozen_weights_slope(np.array([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]))
-    assert slope == (0.5, 0.5)
+    assert slope == (0.5, 0.5, 1.0)
     with pytest.raises(ValueError, match="rewards"):
         frozen_weights_slope(np.zeros((3, 1)))
 
