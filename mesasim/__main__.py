@@ -19,6 +19,7 @@ from mesasim.agents import NETWORKS
 from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import devices, missing_cuda
 from mesasim.experiments import experiments, question
+from mesasim.experiments.shared.settings import wants_quick
 from mesasim.mazes import algorithms
 from mesasim.mazes.command import mazes
 from mesasim.presets import PRESETS
@@ -188,11 +189,13 @@ def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_
         sys.exit(1)
 
 
-def _experiment_command(name: str, module: ModuleType) -> Callable[..., None]:
+def _experiment_command(name: str, module: ModuleType, quick: bool) -> Callable[..., None]:
+    """`quick`: the flags' defaults are the quick form's, so that flags given beside --quick win over it."""
     config_type = module.Config
+    defaults = config_type(quick=quick)
 
     def command(
-        config: tyro.conf.OmitArgPrefixes[config_type] = config_type(), out: Path = Path("runs") / name,  # type: ignore[valid-type]  # noqa: B008 (tyro's way; a type made in a loop)
+        config: tyro.conf.OmitArgPrefixes[config_type] = defaults, out: Path = Path("runs") / name,  # type: ignore[valid-type]  # a type made in a loop
         resume: bool = False, overwrite: bool = False, quiet: bool = False,
     ) -> None:  # fmt: skip
         summary = module.run(config, out, resume=resume, overwrite=overwrite, quiet=quiet)
@@ -248,7 +251,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] == ["run"]:
-            commands = {name: _experiment_command(name, module) for name, module in experiments().items()}
+            quick = wants_quick(given)
+            commands = {name: _experiment_command(name, module, quick) for name, module in experiments().items()}
             tyro.extras.subcommand_cli_from_dict(commands, prog="mesasim run", description=run.__doc__, args=given[1:])
         elif given[:1] in (["bench"], ["generate"]):
             group, about = (BENCHMARKS, bench) if given[0] == "bench" else (GENERATORS, generate)

@@ -59,13 +59,22 @@ def finish_run(
     evaluations: list[Evaluation],
 ) -> dict[str, Any]:
     """Writes evaluation.parquet, summary.json and report.html, and returns the summary."""
-    flags = [_flag(name, value) for name, value in config.items() if value != getattr(defaults, name)]
-    command = " ".join(["mesasim run", experiment, *flags, "--out", shlex.quote(os.path.relpath(out))])
+    command = " ".join(
+        ["mesasim run", experiment, *flags(config, defaults), "--out", shlex.quote(os.path.relpath(out))]
+    )
     summary = {"experiment": experiment, **summary, "command": command, **provenance()}
     write_table(out, evaluations)
     write_summary(out, summary)
     write_report([out], out / PAGE)
     return summary
+
+
+def flags(config: dict[str, Any], defaults: Any) -> list[str]:
+    """What to type for these settings: --quick, and what differs from the defaults, which --quick makes others."""
+    quick = bool(config.get("quick"))
+    base = type(defaults)(quick=True) if quick else defaults
+    differing = [_flag(name, value) for name, value in config.items() if value != getattr(base, name)]
+    return ["--quick", *differing] if quick else differing
 
 
 def _flag(name: str, value: Any) -> str:

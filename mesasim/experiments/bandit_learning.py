@@ -26,6 +26,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -38,6 +39,7 @@ WANG = {"2x100": {"arms": 2, "pulls": 100}} | {p: {"arms": 2, "pulls": 100, "pri
 GRIDS: dict[str, dict[str, dict[str, Any]]] = {"": {}, "rl2": RL2, "wang": WANG, "all": RL2 | WANG}
 
 
+@quick_form(iterations=3, tasks=500, num_envs=256)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -72,8 +74,6 @@ class Config:
             raise ValueError(f"grid: got {self.grid!r}, allowed: '', 'rl2', 'wang', 'all'")
         if self.seeds < 1:
             raise ValueError(f"seeds: got {self.seeds}, allowed: at least 1")
-        if self.quick:
-            self.iterations, self.tasks, self.num_envs = 3, 500, 256
 
 
 def bandits(config: Config) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mesasim import baselines
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -34,6 +35,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+@quick_form(tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -50,10 +52,6 @@ class Config:
     """A small form that only shows that everything runs: 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
-
-    def __post_init__(self) -> None:
-        if self.quick:
-            self.tasks = 200
 
 
 def run(

@@ -31,6 +31,7 @@ from mesasim.exact.sequences import coin_loss, window_loss
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
 from mesasim.progress import bars, supervised_bar
@@ -50,6 +51,7 @@ ARMS, PULLS = 2, 20
 BANDIT_CONTROLS = ("bayes_optimal", "win_stay_lose_shift", "random")
 
 
+@quick_form(iterations=2, bandit_iterations=1, tasks=50, bandit_tasks=100, batch=2, hidden=8)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -85,9 +87,6 @@ class Config:
         for name, low in (("tasks", 2), ("iterations", 1), ("batch", 1), ("bandit_iterations", 0), ("bandit_tasks", 2)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
-        if self.quick:
-            self.iterations, self.bandit_iterations, self.tasks, self.bandit_tasks, self.batch = 2, 1, 50, 100, 2
-            self.hidden = 8
 
 
 @dataclass

@@ -37,6 +37,7 @@ from mesasim.experiments.shared.editing import (
     best_filling,
     best_seen,
 )
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.tours import NextCity, labelled
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate, interval
@@ -49,6 +50,7 @@ NAME = "edit-or-write"
 REWRITTEN = 4  # cities at a tour's end that a learned edit writes anew
 
 
+@quick_form(iterations=20, tasks=50, edits=64, learned_edits=32)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -76,8 +78,6 @@ class Config:
         for name, low in {"tasks": 2, "edits": 32, "learned_edits": 32}.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
-        if self.quick:
-            self.iterations, self.tasks, self.edits, self.learned_edits = 20, 50, 64, 32
 
 
 @dataclass

@@ -29,6 +29,7 @@ from mesasim.evaluate import Evaluation, Moment, evaluate_agent
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Learner, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import Estimate, estimate, welch
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
@@ -40,6 +41,7 @@ CLASSES = ("low", "high")
 DISCOUNT = 0.5
 
 
+@quick_form(iterations=2, tasks=150, blocks=4, block_episodes=5, pulls=50)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -66,8 +68,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.blocks, self.block_episodes, self.pulls = 2, 150, 4, 5, 50
         for name in ("blocks", "block_episodes"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 2")

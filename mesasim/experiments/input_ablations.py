@@ -20,6 +20,7 @@ from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 
@@ -34,6 +35,7 @@ WITHHELD = {
 CONTROLS = ("bayes_optimal", *thermostats.BANDIT, "random")
 
 
+@quick_form(iterations=2, tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -54,10 +56,6 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
-
-    def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks = 2, 200
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:

@@ -23,6 +23,7 @@ from mesasim.agents.bandit_references import Thompson
 from mesasim.analysis.ledger import Phase, frozen_phase, learning_phase
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
@@ -32,6 +33,7 @@ from mesasim.train.ppo import PPOConfig, Trainer
 NAME = "ledger"
 
 
+@quick_form(iterations=3, online=3, tasks=500, num_envs=256)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -60,8 +62,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.online, self.tasks, self.num_envs = 3, 3, 500, 256
         if self.iterations < 2 or self.online < 2:
             raise ValueError(f"iterations, online: got {self.iterations}, {self.online}, allowed: at least 2 each")
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from mesasim.agents.base import Agent, Observation, Output
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, estimate
 from mesasim.progress import bars, iteration_bar
@@ -44,6 +45,7 @@ EARLIER: dict[int, dict[float, float]] = {
 }
 
 
+@quick_form(iterations=3, tasks=300, curve_tasks=300, train_tasks=64)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -68,8 +70,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.curve_tasks, self.train_tasks = 3, 300, 300, 64
         if self.adapt_pulls < 4 or self.adapt_pulls % 4:
             raise ValueError(f"adapt_pulls: got {self.adapt_pulls}, allowed: multiples of 4")
 

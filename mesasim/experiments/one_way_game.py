@@ -29,6 +29,7 @@ from mesasim.exact import one_way as exact
 from mesasim.experiments import question
 from mesasim.experiments.shared import known_opponent
 from mesasim.experiments.shared.imitation import Imitation, taught
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar, training_bar
 from mesasim.results import summarize
@@ -43,6 +44,7 @@ KEYS = 32  # functions that the closed form's curve is a mean over
 ROUNDS, PRACTICE = 8, 1  # against fictitious play: the first round, which nobody can foresee, is not paid
 
 
+@quick_form(n=6, largest=4, tasks=300, iterations=5, rewarded_n=3, updates=3)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -67,9 +69,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.n, self.largest, self.tasks, self.iterations = 6, 4, 300, 5
-            self.rewarded_n, self.updates = 3, 3
         if not 4 <= self.n <= 14:
             raise ValueError(f"n: got {self.n}, allowed: 4 to 14")
         if not 4 <= self.largest <= 16:

@@ -27,6 +27,7 @@ from mesasim.agents.genomes import FREEZE, GenomeAgent, PlasticRule, RecurrentNe
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, beyond_doubt, estimate
 from mesasim.progress import bars, iteration_bar
@@ -41,6 +42,7 @@ FROZEN = {"nothing": "", "activations": ", activations cleared", "plastic": ", p
 COUNTING_RATE = 10.0  # of the rule by hand; the best of .3, 1, 3 and 10 with two arms and with five
 
 
+@quick_form(generations=5, tasks=500, seeds=1)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -65,8 +67,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.generations, self.tasks, self.seeds = 5, 500, 1
         for name in ("generations", "tasks", "hidden", "seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: at least 1")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mesasim import regression
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import estimate
 from mesasim.progress import bars
 from mesasim.results import summarize
@@ -44,6 +45,7 @@ PILOT = {
 PILOT_SEQUENCES = 2000  # of each row: assumed, it is not on record
 
 
+@quick_form(most=64, sequences=100, draws=5)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -65,8 +67,6 @@ class Config:
         for name, low, high in (("most", 2, 32768), ("sequences", 10, 10**6), ("draws", 4, 10**4)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: {low} to {high}")
-        if self.quick:
-            self.most, self.sequences, self.draws = min(self.most, 64), 100, 5
 
 
 def losses(config: Config, number: int) -> Iterator[NDArray[np.float64]]:

@@ -30,6 +30,7 @@ from mesasim.analysis.interventions import USED_FROM, Transplant
 from mesasim.analysis.probing import Fit, excess, reading
 from mesasim.experiments import question
 from mesasim.experiments.shared.laboratory import EDITED_BY, Laboratory, Measured
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import Metric, beyond_doubt, estimate, metric
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
@@ -40,6 +41,7 @@ from mesasim.vector import MesaVectorEnv
 NAME = "simulation"
 
 
+@quick_form(iterations=3, tasks=300, num_envs=256, untrained=2)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -64,8 +66,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.num_envs, self.untrained = 3, 300, 256, 2
         if self.untrained < 2:
             raise ValueError(f"untrained: got {self.untrained}, allowed: at least 2")
 

@@ -26,6 +26,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import by_step, estimate, frozen_weights_slope
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
@@ -42,6 +43,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+@quick_form(iterations=1, tasks=30, num_envs=32, trials=3, references=False)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -66,10 +68,6 @@ class Config:
     """A small form that only shows that everything runs: 1 iteration, 30 tasks of 3 trials, no tuned agents."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
-
-    def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.num_envs, self.trials, self.references = 1, 30, 32, 3, False
 
 
 UNTUNED = ("random", "last_ten", "satisficer", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")

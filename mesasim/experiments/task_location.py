@@ -40,6 +40,7 @@ from mesasim.experiments.shared.locating import (
     Regression,
     Rewards,
 )
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate, task_location_index
 from mesasim.progress import bars
@@ -52,6 +53,7 @@ NOISE_STD = 0.5
 PLANTED = {NETWORK: "trained", LEARNER: "planted: learning", LOOKUP: "planted: location"}
 
 
+@quick_form(most=64, alien_most=4, bandit_most=0, iterations=4, bandit_iterations=2, tasks=300, hidden=16)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -97,9 +99,6 @@ class Config:
         for name, low in (("dim", 1), ("points", 2), ("iterations", 1), ("bandit_iterations", 1), ("tasks", 100)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
-        if self.quick:
-            self.most, self.alien_most, self.bandit_most = min(self.most, 64), min(self.alien_most, 4), 0
-            self.iterations, self.bandit_iterations, self.tasks, self.hidden = 4, 2, 300, 16
 
 
 def kinds(config: Config) -> list[tuple[Kind, tuple[int, ...]]]:

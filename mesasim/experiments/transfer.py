@@ -20,6 +20,7 @@ from mesasim.agents import Agent
 from mesasim.agents.bandit_references import REFERENCES
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import DEPENDENT, recipe
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, outcome, train_learners
 from mesasim.metrics import Estimate, fraction
 from mesasim.progress import bars
@@ -31,6 +32,7 @@ KINDS = ("independent", *DEPENDENT)
 CONTROLS = ("thompson", "last_ten_sum", "random")
 
 
+@quick_form(iterations=2, tasks=200, pulls=10)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -49,10 +51,6 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
-
-    def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.pulls = 2, 200, 10
 
 
 def options(kind: str, config: Config) -> dict[str, Any]:

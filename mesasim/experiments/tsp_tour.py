@@ -25,6 +25,7 @@ from mesasim.agents.pointer import PointerConfig, Policy
 from mesasim.agents.tour_policies import any_city, beam, nearest_city, tour_lengths, write
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.tours import Labelled, NextCity, heuristic, labelled, next_city_hits
 from mesasim.integrity import weights_hash
 from mesasim.metrics import interval
@@ -40,6 +41,7 @@ HARD = (
 POOL = 8  # instances looked through for each one wanted in the easy and hard slices
 
 
+@quick_form(iterations=20, instances=1000, tasks=100)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -73,8 +75,6 @@ class Config:
         for name in ("instances", "tasks", "beam"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
-        if self.quick:
-            self.iterations, self.instances, self.tasks = 20, 1000, 100
 
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(

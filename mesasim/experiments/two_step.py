@@ -28,6 +28,7 @@ from mesasim.exact import two_step as exact
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.metrics import Estimate, beyond_doubt
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
@@ -38,6 +39,7 @@ WITHOUT = "gru without reward"
 UNTUNED = ("random", "win_stay_lose_shift", "last_outcome", "bayes_optimal")
 
 
+@quick_form(iterations=1, tasks=60, trials=10)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -60,10 +62,6 @@ class Config:
     """A small form that only shows that everything runs: 1 iteration, 60 tasks of 10 trials, no tuned agents."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
-
-    def __post_init__(self) -> None:
-        if self.quick:
-            self.iterations, self.tasks, self.trials = 1, 60, 10
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:

@@ -30,6 +30,7 @@ from mesasim.agents.sequence_references import window_agent
 from mesasim.evaluate import Evaluation
 from mesasim.exact.sequences import NGram
 from mesasim.experiments import question
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate
@@ -52,6 +53,7 @@ LONGEST = ORDERS[-1]  # the n-gram that a learner must beat: one of order 8 make
 LEARNER_FROM = 0.5  # of the index against it
 
 
+@quick_form(iterations=6, tasks=100, counted=500, batch=16, days=60)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -81,8 +83,6 @@ class Config:
         for name, low in (("days", 10), ("tasks", 2), ("counted", 1), ("iterations", 1), ("batch", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
-        if self.quick:
-            self.iterations, self.tasks, self.counted, self.batch, self.days = 6, 100, 500, 16, 60
 
 
 def networks(config: Config) -> dict[str, tuple[str, NetworkConfig]]:

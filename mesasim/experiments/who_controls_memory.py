@@ -29,6 +29,7 @@ from mesasim.agents.one_way_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared.imitation import Imitation, Record, taught, watch
+from mesasim.experiments.shared.settings import quick_form
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar
@@ -42,6 +43,7 @@ WORLD = "OneWay-v0"
 EDITS = ("none", "record swapped", "record erased", "state swapped", "state erased")
 
 
+@quick_form(n=4, iterations=10, tasks=300)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -60,8 +62,6 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            self.n, self.iterations, self.tasks = 4, 10, 300
         if not 3 <= self.n <= 12:
             raise ValueError(f"n: got {self.n}, allowed: 3 to 12")
         for name in ("tasks", "iterations"):

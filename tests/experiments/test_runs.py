@@ -1,12 +1,13 @@
 """Run folders: what is removed, what is recorded."""
 
 import shlex
+from dataclasses import asdict
 
 import pytest
-import tyro
 
+from mesasim.__main__ import main
 from mesasim.experiments import experiments
-from mesasim.runs import CONFIG, _flag, remove_run, start_run
+from mesasim.runs import CONFIG, flags, remove_run, start_run
 
 
 def test_a_run_of_several_runs_is_removed_whole_and_nothing_else(tmp_path):
@@ -27,9 +28,41 @@ def test_settings_are_compared_as_a_file_holds_them(tmp_path):
         start_run(tmp_path / "run", "x", {"sizes": (3,)}, resume=True, overwrite=False)
 
 
+@pytest.fixture
+def typed(monkeypatch):
+    """What is typed after `mesasim run` → the Config the experiment would be run with."""
+
+    def parse(line):
+        asked = shlex.split(line)
+        seen = []
+        monkeypatch.setattr(experiments()[asked[0]], "run", lambda config, out, **_: seen.append(config) or SUMMARY)
+        main(["run", *asked])
+        return seen[0]
+
+    return parse
+
+
+SUMMARY = {"experiment": "x", "agents": [dict.fromkeys(("reward_mean", "reward_se", "floor", "ceiling", "fraction"), 1.0)
+                                         | {"agent": "a", "nature": "b"}]}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", sorted(experiments()))
-def test_the_recorded_flags_are_those_the_command_line_takes(name):
+def test_the_recorded_flags_are_those_the_command_line_takes(name, typed):
     config = experiments()[name].Config
-    changed = config(quick=True, seed=7, num_threads=1)
-    flags = [_flag(key, value) for key, value in vars(changed).items() if value != getattr(config(), key)]
-    assert tyro.cli(config, args=shlex.split(" ".join(flags))) == changed
+    for given in ({"quick": True, "seed": 7, "num_threads": 1}, {"seed": 7}, {**asdict(config()), "quick": True}, {}):
+        changed = config(**given)
+        assert typed(shlex.join([name, *" ".join(flags(asdict(changed), config())).split()])) == changed
+
+
+@pytest.mark.parametrize("name", sorted(experiments()))
+def test_what_is_given_beside_quick_wins_even_if_it_is_the_ordinary_default(name, typed):
+    config = experiments()[name].Config
+    full, quick = asdict(config()), asdict(config(quick=True))
+    shrunk = [key for key in quick if key != "quick" and quick[key] != full[key]]
+    assert shrunk, "the quick form is smaller"
+    for key in shrunk:
+        assert asdict(config(quick=True, **{key: full[key]})) == quick | {key: full[key]}
+        if full[key] is not None:
+            flag = f"--no-{key}" if full[key] is False else f"--{key}" if full[key] is True else f"--{key} {full[key]}"
+            assert asdict(typed(f"{name} {flag.replace('_', '-')} --quick")) == quick | {key: full[key]}
+    assert asdict(typed(f"{name} --quick --no-quick")) == full
