@@ -26,7 +26,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -39,7 +39,7 @@ WANG = {"2x100": {"arms": 2, "pulls": 100}} | {p: {"arms": 2, "pulls": 100, "pri
 GRIDS: dict[str, dict[str, dict[str, Any]]] = {"": {}, "rl2": RL2, "wang": WANG, "all": RL2 | WANG}
 
 
-@quick_form(iterations=3, tasks=500, num_envs=256)
+@experiment_settings(iterations=3, tasks=500, num_envs=256)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -59,11 +59,11 @@ class Config:
     """First seed of weights and training; seed of the evaluation."""
     seeds: int = 1
     """Networks of each kind, trained from seed, seed + 1 …"""
-    iterations: int = 0
-    """PPO iterations of the GRU, 0 for what the bandit's size asks; the window gets half of them, the stateless network, with
+    iterations: int | None = None
+    """PPO iterations of the GRU; default: what the bandit's size asks; the window gets half of them, the stateless network, with
     nothing to learn, a fifth."""
-    num_envs: int = 0
-    """Tasks trained on side by side; 0 for what the bandit's size asks."""
+    num_envs: int | None = None
+    """Tasks trained on side by side; default: what the bandit's size asks."""
     quick: bool = False
     """A small form that only shows that everything runs: 3 iterations, 500 tasks."""
     num_threads: int | None = None
@@ -72,8 +72,6 @@ class Config:
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:
             raise ValueError(f"grid: got {self.grid!r}, allowed: '', 'rl2', 'wang', 'all'")
-        if self.seeds < 1:
-            raise ValueError(f"seeds: got {self.seeds}, allowed: at least 1")
 
 
 def bandits(config: Config) -> dict[str, dict[str, Any]]:
@@ -87,16 +85,17 @@ def bandits(config: Config) -> dict[str, dict[str, Any]]:
 def recipe(options: Mapping[str, Any], **settings: Any) -> PPOConfig:
     """How a GRU is trained on a bandit in some minutes. In a hundred pulls a network must count for long before it is told
     apart from a thermostat: it begins with a long memory, is told its regret instead of its rewards, and its critic sees the
-    oracle. All three serve training alone; the last two take the luck of rewards and tasks out of what it is taught."""
+    oracle. All three serve training alone; the last two take the luck of rewards and tasks out of what it is taught.
+    `settings` of PPOConfig go before the recipe's, but for those that are None."""
     if options["pulls"] <= 30:
         chosen: dict[str, Any] = {"num_envs": 2048, "iterations": 250}
     else:
         chosen = {
             "network": NetworkConfig("gru", embed=64, readout=64, memory=options["pulls"]), "critic": "oracle",
-            "told": "regret", "num_envs": 1024, "iterations": 150, "epochs": 2, "minibatches": 8, "learning_rate": 3e-3, "discount": 0.98,
-            "gae_lambda": 0.95, "entropy": 0.05,
+            "told": "regret", "num_envs": 1024, "iterations": 150, "epochs": 2, "minibatches": 8, "learning_rate": 3e-3,
+            "discount": 0.98, "gae_lambda": 0.95, "entropy": 0.05,
         }  # fmt: skip
-    chosen |= {name: value for name, value in settings.items() if value}
+    chosen |= {name: value for name, value in settings.items() if value is not None}
     return PPOConfig(world="Bandit-v0", options=dict(options), rollout_steps=options["pulls"], **chosen)
 
 
@@ -129,6 +128,7 @@ def run(
     report of its own, and the summary is of all in units of (ceiling - floor)."""
     for options in bandits(config).values():
         baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed)  # refuses bad options
+        learners(config, options)  # and bad settings
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     compared, summaries = {}, {}
     with bars(quiet) as progress:

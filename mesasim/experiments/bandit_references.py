@@ -16,7 +16,7 @@ import numpy as np
 
 from mesasim import baselines
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -35,7 +35,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-@quick_form(tasks=200)
+@experiment_settings(tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""

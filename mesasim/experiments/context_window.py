@@ -31,7 +31,7 @@ from mesasim.exact.sequences import coin_loss, window_loss
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
 from mesasim.progress import bars, supervised_bar
@@ -51,7 +51,7 @@ ARMS, PULLS = 2, 20
 BANDIT_CONTROLS = ("bayes_optimal", "win_stay_lose_shift", "random")
 
 
-@quick_form(iterations=2, bandit_iterations=1, tasks=50, bandit_tasks=100, batch=2, hidden=8)
+@experiment_settings(iterations=2, bandit_iterations=1, tasks=50, bandit_tasks=100, batch=2, hidden=8)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -84,9 +84,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.length % max(CONTEXTS) or self.length <= max(CONTEXTS):
             raise ValueError(f"length: got {self.length}, allowed: 128, 192, 256 …")
-        for name, low in (("tasks", 2), ("iterations", 1), ("batch", 1), ("bandit_iterations", 0), ("bandit_tasks", 2)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
+        if self.bandit_iterations < 0:
+            raise ValueError(f"bandit_iterations: got {self.bandit_iterations}, allowed: at least 0")
 
 
 @dataclass
@@ -122,24 +121,22 @@ def predictors(config: Config) -> dict[str, Predictor]:
 # The coin
 
 
+def training(config: Config, one: Predictor) -> SupervisedConfig:
+    iterations = max(3, config.iterations // 4) if one.context == 0 else config.iterations
+    return SupervisedConfig(
+        iterations=iterations, batch=config.batch, learning_rate=config.learning_rate, warm_up=min(50, iterations // 5),
+        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads,
+    )  # fmt: skip
+
+
 def train_predictor(
     config: Config, name: str, one: Predictor, out: Path, progress: Progress, resume: bool
 ) -> tuple[Agent, float]:
     """The network at its last weights, and the CPU seconds this took."""
-    iterations = max(3, config.iterations // 4) if one.context == 0 else config.iterations
-    how = SupervisedConfig(
-        iterations=iterations, batch=config.batch, learning_rate=config.learning_rate, warm_up=min(50, iterations // 5),
-        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads,
-    )  # fmt: skip
-    started = time.process_time()
+    how, started = training(config, one), time.process_time()
     folder = out / name.replace("=", "").replace(",", "").replace(" ", "-")
-    agent = train(
-        how,
-        Prediction(one.network, one.source),
-        folder,
-        resume=resume,
-        report=supervised_bar(progress, name, iterations),
-    )
+    report = supervised_bar(progress, name, how.iterations)
+    agent = train(how, Prediction(one.network, one.source), folder, resume=resume, report=report)
     assert isinstance(agent, Agent)
     return agent, time.process_time() - started
 
@@ -262,6 +259,10 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, evaluates and writes the report; returns the summary."""
     begun = time.process_time()
+    for one in predictors(config).values():
+        training(config, one)  # refuses bad settings
+    if config.bandit_iterations:
+        bandit_learners(config)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         found, seconds = coin(config, out, progress, resume)

@@ -23,7 +23,7 @@ from mesasim import baselines
 from mesasim.agents.base import Observation, ScriptedAgent
 from mesasim.exact import deception as exact
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -35,7 +35,7 @@ DISCOUNTS = (0.0, 0.4, 0.6, 0.65, 0.72, 0.8, 1.0)  # of the next walk
 WITHIN = 0.95  # discount of a move within a walk; a walk of two moves is discounted as a whole by what is said
 
 
-@quick_form(iterations=40, tasks=200)
+@experiment_settings(iterations=40, tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -60,9 +60,6 @@ class Config:
     def __post_init__(self) -> None:
         if not 2 <= self.walks <= 10:
             raise ValueError(f"walks: got {self.walks}, allowed: 2 to 10")
-        for name in ("iterations", "tasks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
 
     @property
     def options(self) -> dict[str, Any]:

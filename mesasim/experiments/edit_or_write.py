@@ -37,7 +37,7 @@ from mesasim.experiments.shared.editing import (
     best_filling,
     best_seen,
 )
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.tours import NextCity, labelled
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate, interval
@@ -50,7 +50,7 @@ NAME = "edit-or-write"
 REWRITTEN = 4  # cities at a tour's end that a learned edit writes anew
 
 
-@quick_form(iterations=20, tasks=50, edits=64, learned_edits=32)
+@experiment_settings(iterations=20, tasks=50, edits=64, learned_edits=32)
 @dataclass
 class Config:
     """Flags of the experiment."""

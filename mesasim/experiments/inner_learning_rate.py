@@ -29,11 +29,12 @@ from mesasim.evaluate import Evaluation, Moment, evaluate_agent
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Learner, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import Estimate, estimate, welch
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
+from mesasim.vector import MesaVectorEnv
 
 NAME = "inner-learning-rate"
 FIXED_RATE, RATES_BY_VOLATILITY, TEMPERATURE = 0.5, (0.2, 0.7), 5.0
@@ -41,7 +42,7 @@ CLASSES = ("low", "high")
 DISCOUNT = 0.5
 
 
-@quick_form(iterations=2, tasks=150, blocks=4, block_episodes=5, pulls=50)
+@experiment_settings(iterations=2, tasks=150, blocks=4, block_episodes=5, pulls=50)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -129,12 +130,13 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, plays, fits and writes the report; returns the summary."""
     setting = baselines.Setting("Bandit-v0", options(config), config.tasks, 1000 + config.seed, config.num_threads)
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
+    enough_blocks(setting, config)
     # Both arms tell as much about p, so the next rewards are all there is to aim at: a short horizon costs nothing.
     gru = recipe(
         options(config), iterations=config.iterations, num_threads=config.num_threads, first_discount=DISCOUNT,
-        discount=DISCOUNT, num_envs=64 if config.quick else 0, seed=config.seed,
+        discount=DISCOUNT, num_envs=64 if config.quick else None, seed=config.seed,
     )  # fmt: skip
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         trained = train_learners({"gru": Learner("recurrent", gru)}, [config.seed], out, progress, resume=resume)
         agents = {"gru": ("recurrent", trained["gru"].agent)} | planted(config)
@@ -168,6 +170,26 @@ def run(
     return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
 
 
+def enough_blocks(setting: baselines.Setting, config: Config) -> None:
+    """ValueError where the setting's tasks have too few episodes of either volatility for the blocks asked for."""
+    env = MesaVectorEnv(
+        setting.world, setting.tasks, seed=setting.seed, oracle=True, num_threads=config.num_threads, **setting.options
+    )
+    env.reset()
+    high = is_high(env.buffers.group["oracle"]["volatility"].numpy(), setting)
+    each, wanted = (len(high) - int(high.sum()), int(high.sum())), config.blocks * config.block_episodes
+    if min(each) < wanted:
+        raise ValueError(
+            f"tasks: got {config.tasks}, of which {each[0]} are of low and {each[1]} of high volatility, allowed: enough for "
+            f"{wanted} of each (blocks * block_episodes)"
+        )
+
+
+def is_high(volatility: np.ndarray, setting: baselines.Setting) -> np.ndarray:
+    """bool [tasks] from the oracle's volatility [tasks, 1]."""
+    return np.asarray(volatility[:, 0] > np.mean(setting.options["volatility"]))
+
+
 def play(setting: baselines.Setting, name: str, nature: str, agent: Agent) -> Played:
     """Plays the setting's tasks with actions drawn from the policy, and keeps them."""
     chunks: dict[int, list[np.ndarray]] = {}
@@ -180,20 +202,13 @@ def play(setting: baselines.Setting, name: str, nature: str, agent: Agent) -> Pl
         num_threads=setting.num_threads, sample_actions=True, watch=keep,
     )  # fmt: skip
     choices = np.concatenate([np.stack(chunks[first], axis=1) for first in sorted(chunks)])
-    volatility = evaluation.oracle["volatility"][:, 0]
-    return Played(evaluation, choices, volatility > np.mean(setting.options["volatility"]))
+    return Played(evaluation, choices, is_high(evaluation.oracle["volatility"], setting))
 
 
 def fit(played: Played, config: Config) -> Fitted:
     """All four models, block by block and volatility by volatility, on the first episodes of each volatility."""
     wanted = config.blocks * config.block_episodes
-    each = [np.flatnonzero(played.high == high)[:wanted] for high in (False, True)]
-    if min(map(len, each)) < wanted:
-        raise ValueError(
-            f"tasks: got {config.tasks}, of which {len(each[0])} are of low and {len(each[1])} of high volatility, allowed: "
-            f"enough for {wanted} of each (blocks * block_episodes)"
-        )
-    episodes = np.concatenate(each)
+    episodes = np.concatenate([np.flatnonzero(played.high == high)[:wanted] for high in (False, True)])
     choices, rewards = played.choices[episodes], played.evaluation.rewards[episodes]
     blocks = np.arange(len(episodes)) // config.block_episodes
     by_block = rescorla_wagner.compare(choices, rewards, blocks)

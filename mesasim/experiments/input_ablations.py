@@ -20,7 +20,7 @@ from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 
@@ -35,7 +35,7 @@ WITHHELD = {
 CONTROLS = ("bayes_optimal", *thermostats.BANDIT, "random")
 
 
-@quick_form(iterations=2, tasks=200)
+@experiment_settings(iterations=2, tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -75,8 +75,8 @@ def run(
     """Trains a network an ablation, freezes, evaluates and writes the report; returns the summary."""
     options = {"arms": config.arms, "pulls": config.pulls, "clock": True}
     setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     chosen = learners(config, options)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)

@@ -23,7 +23,7 @@ from mesasim.agents.bandit_references import Thompson
 from mesasim.analysis.ledger import Phase, frozen_phase, learning_phase
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
@@ -33,7 +33,7 @@ from mesasim.train.ppo import PPOConfig, Trainer
 NAME = "ledger"
 
 
-@quick_form(iterations=3, online=3, tasks=500, num_envs=256)
+@experiment_settings(iterations=3, online=3, tasks=500, num_envs=256)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -62,6 +62,7 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
+        check_exact(self.arms, self.pulls)
         if self.iterations < 2 or self.online < 2:
             raise ValueError(f"iterations, online: got {self.iterations}, {self.online}, allowed: at least 2 each")
 
@@ -71,15 +72,16 @@ def run(
 ) -> dict[str, Any]:
     """Goes through the phases and writes the report; returns the summary. It holds no checkpoints: resumed, it begins
     again."""
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     options = {"arms": config.arms, "pulls": config.pulls}
     prior = {"prior": "beta", "alpha": config.alpha, "beta": config.beta}
     setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    baselines.Setting("Bandit-v0", options | prior, config.tasks, 2000 + config.seed)  # refuses a bad prior
     scale = baselines.scale(setting, [])
     training = PPOConfig(
         world="Bandit-v0", options=options, network=NetworkConfig("gru"), iterations=config.iterations, seed=config.seed,
         num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
     )  # fmt: skip
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     held_out = {
         "world": "Bandit-v0", "options": options, "tasks": config.tasks, "seed": setting.seed,
         "num_threads": config.num_threads,

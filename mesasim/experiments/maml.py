@@ -26,12 +26,13 @@ from torch import Tensor
 from mesasim.agents.base import Agent, Observation, Output
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, estimate
 from mesasim.progress import bars, iteration_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
+from mesasim.spec import load_spec
 from mesasim.train.maml import Adapting, MAMLConfig, adapt, new_learner, train
 from mesasim.vector import MesaVectorEnv
 
@@ -45,7 +46,7 @@ EARLIER: dict[int, dict[float, float]] = {
 }
 
 
-@quick_form(iterations=3, tasks=300, curve_tasks=300, train_tasks=64)
+@experiment_settings(iterations=3, tasks=300, curve_tasks=300, train_tasks=64)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -237,12 +238,13 @@ def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
     """Trains, freezes, adapts to unseen tasks and writes the report; returns the summary."""
-    MAMLConfig(options={"arms": config.arms}, adapt_pulls=config.adapt_pulls)  # refuses before anything is written
+    load_spec("Bandit-v0", {"arms": config.arms, "pulls": config.adapt_pulls + TEST})  # refuses bad options
+    chosen = learners(config)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     torch.set_num_threads(config.num_threads or torch.get_num_threads())
     todo: dict[str, tuple[str, Agent, dict[str, Any]]] = {}
     with bars(quiet) as progress:
-        for name, maml in learners(config).items():
+        for name, maml in chosen.items():
             report = iteration_bar(progress, name, maml.iterations, "reward_after")
             learner = train(maml, out / name.replace(" ", "-").replace(",", ""), resume=resume, report=report)
             learner.requires_grad_(False)

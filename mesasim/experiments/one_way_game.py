@@ -29,7 +29,7 @@ from mesasim.exact import one_way as exact
 from mesasim.experiments import question
 from mesasim.experiments.shared import known_opponent
 from mesasim.experiments.shared.imitation import Imitation, taught
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar, training_bar
 from mesasim.results import summarize
@@ -44,7 +44,7 @@ KEYS = 32  # functions that the closed form's curve is a mean over
 ROUNDS, PRACTICE = 8, 1  # against fictitious play: the first round, which nobody can foresee, is not paid
 
 
-@quick_form(n=6, largest=4, tasks=300, iterations=5, rewarded_n=3, updates=3)
+@experiment_settings(n=6, largest=4, tasks=300, iterations=5, rewarded_n=3, updates=3)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -75,9 +75,6 @@ class Config:
             raise ValueError(f"largest: got {self.largest}, allowed: 4 to 16")
         if not 3 <= self.rewarded_n <= 10:
             raise ValueError(f"rewarded_n: got {self.rewarded_n}, allowed: 3 to 10")
-        for name in ("tasks", "iterations", "updates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
 
     @property
     def sizes(self) -> list[int]:

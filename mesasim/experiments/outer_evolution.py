@@ -27,7 +27,7 @@ from mesasim.agents.genomes import FREEZE, GenomeAgent, PlasticRule, RecurrentNe
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, beyond_doubt, estimate
 from mesasim.progress import bars, iteration_bar
@@ -42,7 +42,7 @@ FROZEN = {"nothing": "", "activations": ", activations cleared", "plastic": ", p
 COUNTING_RATE = 10.0  # of the rule by hand; the best of .3, 1, 3 and 10 with two arms and with five
 
 
-@quick_form(generations=5, tasks=500, seeds=1)
+@experiment_settings(generations=5, tasks=500, seeds=1)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -67,11 +67,7 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        for name in ("generations", "tasks", "hidden", "seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: at least 1")
-        if not exact_bandit.fits(self.arms, self.pulls):
-            raise ValueError(f"pulls: got {self.pulls} of {self.arms} arms, allowed: few enough for the exact solver")
+        check_exact(self.arms, self.pulls)
 
 
 def evolutions(config: Config) -> dict[str, tuple[Callable[..., Species], EvolutionConfig, int]]:

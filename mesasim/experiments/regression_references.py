@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mesasim import regression
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import estimate
 from mesasim.progress import bars
 from mesasim.results import summarize
@@ -45,7 +45,7 @@ PILOT = {
 PILOT_SEQUENCES = 2000  # of each row: assumed, it is not on record
 
 
-@quick_form(most=64, sequences=100, draws=5)
+@experiment_settings(most=64, sequences=100, draws=5)
 @dataclass
 class Config:
     """Flags of the experiment."""

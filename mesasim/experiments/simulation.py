@@ -30,7 +30,7 @@ from mesasim.analysis.interventions import USED_FROM, Transplant
 from mesasim.analysis.probing import Fit, excess, reading
 from mesasim.experiments import question
 from mesasim.experiments.shared.laboratory import EDITED_BY, Laboratory, Measured
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.metrics import Metric, beyond_doubt, estimate, metric
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
@@ -41,7 +41,7 @@ from mesasim.vector import MesaVectorEnv
 NAME = "simulation"
 
 
-@quick_form(iterations=3, tasks=300, num_envs=256, untrained=2)
+@experiment_settings(iterations=3, tasks=300, num_envs=256, untrained=2)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -51,7 +51,7 @@ class Config:
     pulls: int = 10
     """Pulls in an episode."""
     tasks: int = 4000
-    """Unseen tasks every figure is measured on."""
+    """Unseen tasks every figure is measured on, at least 40."""
     untrained: int = 10
     """Untrained networks, at least 2."""
     seed: int = 1
@@ -66,6 +66,13 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
+        check_exact(self.arms, self.pulls)
+        if self.pulls < 3:
+            raise ValueError(f"pulls: got {self.pulls}, allowed: at least 3; one before an edit, one after")
+        if self.tasks < 40:
+            raise ValueError(
+                f"tasks: got {self.tasks}, allowed: at least 40; maps are fitted to half of them, in five folds"
+            )
         if self.untrained < 2:
             raise ValueError(f"untrained: got {self.untrained}, allowed: at least 2")
 
@@ -79,12 +86,12 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, reads, writes, edits, moves, and writes the report; returns the summary."""
     setting = baselines.Setting("Bandit-v0", config.options, config.tasks, 1000 + config.seed, config.num_threads)
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     scale = baselines.scale(setting, [])
     ppo = PPOConfig(
         world="Bandit-v0", options=config.options, network=NetworkConfig("gru"), iterations=config.iterations,
         seed=config.seed, num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
     )  # fmt: skip
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         report = training_bar(progress, "gru", ppo.iterations, scale.floor, scale.ceiling)
         trained = train(ppo, out / "gru", resume=resume, report=report)

@@ -26,7 +26,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import by_step, estimate, frozen_weights_slope
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
@@ -43,7 +43,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-@quick_form(iterations=1, tasks=30, num_envs=32, trials=3, references=False)
+@experiment_settings(iterations=1, tasks=30, num_envs=32, trials=3, references=False)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -102,8 +102,8 @@ def run(
     """Trains, freezes, evaluates and writes the report; returns the summary."""
     options: dict[str, Any] = {"trials": config.trials, "previous": True}
     setting = baselines.Setting("TabularMDP-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     chosen = learners(config, options)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)

@@ -40,7 +40,7 @@ from mesasim.experiments.shared.locating import (
     Regression,
     Rewards,
 )
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate, task_location_index
 from mesasim.progress import bars
@@ -53,7 +53,7 @@ NOISE_STD = 0.5
 PLANTED = {NETWORK: "trained", LEARNER: "planted: learning", LOOKUP: "planted: location"}
 
 
-@quick_form(most=64, alien_most=4, bandit_most=0, iterations=4, bandit_iterations=2, tasks=300, hidden=16)
+@experiment_settings(most=64, alien_most=4, bandit_most=0, iterations=4, bandit_iterations=2, tasks=300, hidden=16)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -96,7 +96,7 @@ class Config:
         for name, low, high in limits:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: {low} to {high}")
-        for name, low in (("dim", 1), ("points", 2), ("iterations", 1), ("bandit_iterations", 1), ("tasks", 100)):
+        for name, low in (("dim", 1), ("points", 2), ("bandit_iterations", 1), ("tasks", 100)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
 
@@ -119,7 +119,7 @@ def kinds(config: Config) -> list[tuple[Kind, tuple[int, ...]]]:
         config.dim, config.points, NOISE_STD, config.tasks, seed, config.seed, network(config.points), training(1, 256)
     )
     alien = Alien(4, 30, config.tasks, seed, config.seed, network(30), training(4, 128))
-    settings = {"iterations": config.bandit_iterations, "seed": config.seed, "num_envs": 64 if config.quick else 0}
+    settings = {"iterations": config.bandit_iterations, "seed": config.seed, "num_envs": 64 if config.quick else None}
     bandits = Bandits(5, 10, config.tasks, seed, config.seed, settings, config.num_threads)
     wanted: list[tuple[Kind, int, int]] = [
         (regressions, 4, config.most), (alien, 16, config.alien_most), (bandits, 16, config.bandit_most)
@@ -168,11 +168,12 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, evaluates and writes the report; returns the summary."""
     begun = time.process_time()
+    todo = kinds(config)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     readings: list[Reading] = []
     rows, evaluations = [], []
     with bars(quiet) as progress:
-        for kind, numbers in kinds(config):
+        for kind, numbers in todo:
             agents, seconds = {}, {}
             for number in numbers:
                 bar = progress.add_task(f"{kind.name}, {called(number)}", total=kind.iterations, detail="")

@@ -20,7 +20,7 @@ from mesasim.agents import Agent
 from mesasim.agents.bandit_references import REFERENCES
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import DEPENDENT, recipe
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, outcome, train_learners
 from mesasim.metrics import Estimate, fraction
 from mesasim.progress import bars
@@ -32,7 +32,7 @@ KINDS = ("independent", *DEPENDENT)
 CONTROLS = ("thompson", "last_ten_sum", "random")
 
 
-@quick_form(iterations=2, tasks=200, pulls=10)
+@experiment_settings(iterations=2, tasks=200, pulls=10)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -41,8 +41,8 @@ class Config:
     """Pulls in an episode; Wang et al. used 100."""
     tasks: int = 20000
     """Unseen tasks of every kind that every agent is evaluated on."""
-    iterations: int = 0
-    """PPO iterations of each network; 0: what the bandit's size asks."""
+    iterations: int | None = None
+    """PPO iterations of each network; default: what the bandit's size asks."""
     seed: int = 1
     """First seed of weights and training; seed of the evaluation."""
     seeds: int = 1
@@ -68,14 +68,14 @@ def run(
         )
         for kind in KINDS
     }
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     learners = {
         f"trained on {kind}": Learner(
             "recurrent", recipe(options(kind, config), iterations=config.iterations, num_threads=config.num_threads,
-                                num_envs=64 if config.quick else 0),
+                                num_envs=64 if config.quick else None),
         )
         for kind in KINDS
     }  # fmt: skip
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(learners, seeds, out, progress, resume=resume)

@@ -25,7 +25,7 @@ from mesasim.agents.pointer import PointerConfig, Policy
 from mesasim.agents.tour_policies import any_city, beam, nearest_city, tour_lengths, write
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.tours import Labelled, NextCity, heuristic, labelled, next_city_hits
 from mesasim.integrity import weights_hash
 from mesasim.metrics import interval
@@ -41,7 +41,7 @@ HARD = (
 POOL = 8  # instances looked through for each one wanted in the easy and hard slices
 
 
-@quick_form(iterations=20, instances=1000, tasks=100)
+@experiment_settings(iterations=20, instances=1000, tasks=100)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -72,9 +72,6 @@ class Config:
     def __post_init__(self) -> None:
         if not 5 <= self.cities <= 20:
             raise ValueError(f"cities: got {self.cities}, allowed: 5 to 20")
-        for name in ("instances", "tasks", "beam"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least 1")
 
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(
@@ -121,11 +118,11 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, decodes and writes the report; returns the summary."""
     begun = time.process_time()
+    training, pointer = config.training(), PointerConfig(config.width, config.layers)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
-    training = config.training()
     with bars(quiet) as progress:
         data = labelled(config.instances, config.cities, seed=config.seed, num_threads=config.num_threads)
-        problem = NextCity(PointerConfig(config.width, config.layers), data, {"seed": config.seed})
+        problem = NextCity(pointer, data, {"seed": config.seed})
         report = supervised_bar(progress, "pointer", config.iterations)
         policy = train(training, problem, out / "pointer", resume=resume, report=report)
         policy.eval()

@@ -28,7 +28,7 @@ from mesasim.exact import two_step as exact
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import Estimate, beyond_doubt
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
@@ -39,13 +39,13 @@ WITHOUT = "gru without reward"
 UNTUNED = ("random", "win_stay_lose_shift", "last_outcome", "bayes_optimal")
 
 
-@quick_form(iterations=1, tasks=60, trials=10)
+@experiment_settings(iterations=1, tasks=60, trials=10)
 @dataclass
 class Config:
     """Flags of the experiment."""
 
     trials: int = 100
-    """Trials in an episode."""
+    """Trials in an episode, at least 2."""
     switching: float = 0.0
     """Probability, before every trial but the first, that the good state becomes the other one."""
     tasks: int = 4000
@@ -62,6 +62,14 @@ class Config:
     """A small form that only shows that everything runs: 1 iteration, 60 tasks of 10 trials, no tuned agents."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.trials < 2:
+            raise ValueError(f"trials: got {self.trials}, allowed: at least 2, to stay or to shift between them")
+        if self.tasks * self.trials < 200:
+            raise ValueError(
+                f"tasks: got {self.tasks} of {self.trials} trials, allowed: 200 trials in all, to fit choices to"
+            )
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
@@ -87,8 +95,8 @@ def run(
     options: dict[str, Any] = {"trials": config.trials, "switching": config.switching}
     setting = baselines.Setting("TwoStep-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
     memory = exact.memory_of_one(**setting.full_options()).value
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     chosen = learners(config, options)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)

@@ -30,7 +30,7 @@ from mesasim.agents.sequence_references import window_agent
 from mesasim.evaluate import Evaluation
 from mesasim.exact.sequences import NGram
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.comparing import outcome
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate
@@ -53,7 +53,7 @@ LONGEST = ORDERS[-1]  # the n-gram that a learner must beat: one of order 8 make
 LEARNER_FROM = 0.5  # of the index against it
 
 
-@quick_form(iterations=6, tasks=100, counted=500, batch=16, days=60)
+@experiment_settings(iterations=6, tasks=100, counted=500, batch=16, days=60)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -80,9 +80,8 @@ class Config:
     """Threads; default: every core this process may use."""
 
     def __post_init__(self) -> None:
-        for name, low in (("days", 10), ("tasks", 2), ("counted", 1), ("iterations", 1), ("batch", 1)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: at least {low}")
+        if self.days < 10:
+            raise ValueError(f"days: got {self.days}, allowed: at least 10")
 
 
 def networks(config: Config) -> dict[str, tuple[str, NetworkConfig]]:
@@ -107,6 +106,9 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, evaluates and writes the report; returns the summary."""
     begun = time.process_time()
+    for weather in LADDER:
+        for name in networks(config):
+            training(config, weather, name)  # refuses bad settings
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     evaluations: dict[str, dict[str, Evaluation]] = {}
     with bars(quiet) as progress:

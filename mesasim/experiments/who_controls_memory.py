@@ -29,7 +29,7 @@ from mesasim.agents.one_way_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared.imitation import Imitation, Record, taught, watch
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.integrity import weights_hash
 from mesasim.metrics import estimate
 from mesasim.progress import bars, supervised_bar
@@ -43,7 +43,7 @@ WORLD = "OneWay-v0"
 EDITS = ("none", "record swapped", "record erased", "state swapped", "state erased")
 
 
-@quick_form(n=4, iterations=10, tasks=300)
+@experiment_settings(n=4, iterations=10, tasks=300)
 @dataclass
 class Config:
     """Flags of the experiment."""

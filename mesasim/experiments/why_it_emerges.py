@@ -22,7 +22,7 @@ from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
-from mesasim.experiments.shared.settings import quick_form
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -31,7 +31,7 @@ NAME = "why-it-emerges"
 CONTROLS = ("bayes_optimal", *thermostats.BANDIT, "random")
 
 
-@quick_form(iterations=2, tasks=200)
+@experiment_settings(iterations=2, tasks=200)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -87,8 +87,8 @@ def run(
     """Trains a network a condition, freezes, evaluates on fresh tasks and writes the report; returns the summary."""
     options = {"arms": config.arms, "pulls": config.pulls}
     setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
-    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     chosen = learners(config, options)
+    start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:
         seeds = range(config.seed, config.seed + config.seeds)
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
