@@ -18,21 +18,20 @@ from mesasim.evaluate import Evaluation
 from mesasim.integrity import write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
+from mesasim.train.loop import check_same_settings
 
 CONFIG = "config.yaml"
 
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
-    """Makes the folder, or refuses one that already holds a run. `resume` goes on in a folder with the same settings;
-    `overwrite` removes the run that is there."""
+    """Makes the folder, or refuses one that already holds a run. `resume` goes on in a folder with the same settings,
+    but for those that change no result; `overwrite` removes the run that is there."""
     held = out / CONFIG
     described = json.loads(json.dumps({"experiment": experiment, **config}))  # as a file holds it: tuples are lists
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"out: {out} is a file, allowed: a folder")
     if held.exists() and resume:
-        was = yaml.safe_load(held.read_text())
-        if was != described:
-            raise ValueError(f"out: {out} holds a run with other settings: {was}, now {described}")
+        check_same_settings(f"out: {out}", yaml.safe_load(held.read_text()), described)
     elif held.exists() and overwrite:
         remove_run(out)
     elif out.exists() and any(out.iterdir()):

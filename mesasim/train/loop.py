@@ -23,7 +23,8 @@ from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpo
 METRICS = "metrics.csv"  # of a run folder
 # Metric values of one iteration or of several: number of steps taken so far, mean episode return, and so on.
 Metrics = dict[str, float]
-FREE_SETTINGS = ("num_threads", "checkpoint_every")  # what a resumed run may have otherwise
+# What a resumed run may have otherwise: how fast it goes, how often it is saved and logged.
+FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every")
 
 
 class Resumable:
@@ -63,7 +64,7 @@ class Resumable:
             raise ValueError("run: got None, allowed: the folder to resume from")
         path = latest_checkpoint(self.run)
         tensors, meta = load_checkpoint(path)
-        check_same_settings(path, meta["config"], self.description(), free=FREE_SETTINGS)
+        check_same_settings(f"checkpoint: {path}", meta["config"], self.description())
         self.restore(tensors, path)
         self.iteration = meta["iteration"]
 
@@ -142,13 +143,13 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def check_same_settings(path: Path, was: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
-    """Raises ValueError where a checkpoint's settings are not these, but for those named in `free`."""
+def check_same_settings(what: str, was: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raises ValueError where the settings of `what`, kept in a file, are not these, but for FREE_SETTINGS."""
     now = json.loads(json.dumps(now))
     differing = {k: (was.get(k), now.get(k)) for k in was.keys() | now.keys() if was.get(k) != now.get(k)}
-    differing = {name: pair for name, pair in differing.items() if name not in free}
+    differing = {name: pair for name, pair in differing.items() if name not in FREE_SETTINGS}
     if differing:
-        raise ValueError(f"checkpoint: {path} was made with other settings (then, now): {differing}")
+        raise ValueError(f"{what} was made with other settings (then, now): {differing}")
 
 
 @contextmanager

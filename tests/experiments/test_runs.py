@@ -28,6 +28,16 @@ def test_settings_are_compared_as_a_file_holds_them(tmp_path):
         start_run(tmp_path / "run", "x", {"sizes": (3,)}, resume=True, overwrite=False)
 
 
+def test_a_run_goes_on_with_another_number_of_threads_to_the_same_figures(tmp_path):
+    module, out = experiments()["ledger"], tmp_path / "run"
+    before = module.run(module.Config(quick=True, num_threads=1, tasks=50), out, quiet=True)
+    with pytest.raises(ValueError, match=r"out: .* other settings .*'tasks': .50, 51."):
+        module.run(module.Config(quick=True, num_threads=1, tasks=51), out, resume=True, quiet=True)
+    after = module.run(module.Config(quick=True, num_threads=2, tasks=50), out, resume=True, quiet=True)
+    assert [row["reward_mean"] for row in after["agents"]] == [row["reward_mean"] for row in before["agents"]]
+    assert "num_threads: 2" in (out / CONFIG).read_text()
+
+
 @pytest.fixture
 def typed(monkeypatch):
     """What is typed after `mesasim run` → the Config the experiment would be run with."""
