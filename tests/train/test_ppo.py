@@ -57,23 +57,36 @@ def test_first_update_ratio_is_exactly_one(config):
     torch.testing.assert_close(again, rollout.log_prob, rtol=0, atol=1e-6)
 
 
-def test_a_truncated_episode_is_worth_the_value_of_what_was_cut_off():
-    config = dataclasses.replace(MAZE, options={"size": 8, "view": 3, "goal_reward": 0.0})
-    trainer = Trainer(config)
+@pytest.fixture
+def cut_short():
+    """A trainer whose every value is 2, on mazes that pay nothing and are cut off after 3 steps."""
+    trainer = Trainer(dataclasses.replace(MAZE, options={"size": 8, "view": 3, "goal_reward": 0.0}, discount=0.5))
     trainer.env = type(trainer.env)(
-        "Maze-v0", 32, history=True, autoreset_mode="SameStep", seed=1, max_episode_steps=3, **config.options
+        "Maze-v0", 32, history=True, autoreset_mode="SameStep", seed=1, max_episode_steps=3, **trainer.config.options
     )
     trainer.env.reset()
     trainer.collector.env = trainer.env
     with torch.no_grad():
         trainer.agent.value.bias.fill_(2.0)
         trainer.agent.value.weight.zero_()
-    rollout = trainer.collector.collect(6, 0.5)
+    return trainer
+
+
+def test_a_truncated_episode_is_worth_the_value_of_what_was_cut_off(cut_short):
+    rollout = cut_short.collector.collect(6, 0.5)
     cut = rollout.done[2] & (rollout.is_first[3])
     assert cut.sum() > 16
     assert torch.all(rollout.reward[2][cut] == 1.0)  # 0 + discount .5 * value 2
     assert torch.all(rollout.reward[:2][~rollout.done[:2]] == 0.0)
-    assert torch.all(rollout.earned == 0.0), "what is logged is what was earned"
+    assert torch.all(rollout.earned == 0.0)
+
+
+def test_the_logged_reward_is_what_the_world_paid(cut_short, monkeypatch):
+    blocks, collect = [], cut_short.collector.collect
+    monkeypatch.setattr(cut_short.collector, "collect", lambda *given: blocks.append(collect(*given)) or blocks[-1])
+    metrics = cut_short.iterate()
+    assert blocks[0].reward.sum() > 16
+    assert metrics["reward_per_step"] == metrics["episode_return"] == 0.0
 
 
 @pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
