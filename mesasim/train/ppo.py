@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from mesasim.agents import Agent, NetworkConfig, build_network
+from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape, field_shapes
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
@@ -58,6 +59,9 @@ class PPOConfig:
     """What values are estimated from: agent (its own value head, from what it has seen) or oracle (a network of its own on the
     world's oracle fields, used in training alone; the agent never sees them). With the oracle far fewer steps are needed where
     luck of the task outweighs what a step can win."""
+    cut_every: int | None = None
+    """Cut gradients and advantages every so many steps of a rollout, as rollouts of that length would, while weights are
+    updated as rarely as before; default: at its end alone. It must share rollout_steps out evenly."""
     told: str = "reward"
     """What the outer learner is told: reward, or regret (minus the expected value each action loses, which the oracles of Bandit,
     TabularMDP and TwoStep know). At discount 1 both have the same optimum: the regret is the reward without its luck, shaped by
@@ -106,6 +110,12 @@ class PPOConfig:
             raise ValueError(f"told: got {self.told!r}, allowed: 'reward', 'regret'")
         if self.reward_at not in ("step", "episode"):
             raise ValueError(f"reward_at: got {self.reward_at!r}, allowed: 'step', 'episode'")
+        if self.cut_every is not None and (
+            not isinstance(self.cut_every, int) or self.cut_every < 1 or self.rollout_steps % self.cut_every
+        ):
+            raise ValueError(
+                f"cut_every: got {self.cut_every!r}, allowed: None, or a divisor of rollout_steps={self.rollout_steps}"
+            )
         if self.num_envs * self.rollout_steps < 2:
             raise ValueError(
                 "rollout_steps: got 1 with num_envs=1, allowed: two steps or more in a rollout, to compare"
@@ -204,9 +214,7 @@ class Trainer(loop.Trainer):
 
     def update(self, rollout: Rollout, entropy_weight: float, discount: float) -> Metrics:
         config = self.config
-        advantage = advantages(
-            rollout.reward, rollout.value, rollout.done, rollout.last_value, discount, config.gae_lambda
-        )
+        advantage = self.advantage(rollout, discount)
         target = advantage + rollout.value
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         totals, updates = torch.zeros(4, device=advantage.device), 0
@@ -216,7 +224,7 @@ class Trainer(loop.Trainer):
             for slots in order.chunk(config.minibatches):
                 obs = {name: value[:, slots] for name, value in rollout.obs.items()}
                 began = time.perf_counter()
-                out = self.agent.unroll(obs, rollout.is_first[:, slots], rollout.first_carry[slots])
+                out = self.unroll(obs, rollout.is_first[:, slots], rollout.first_carry[slots])
                 log_probs = out.logits.log_softmax(-1)
                 log_prob = log_probs.gather(-1, rollout.action[:, slots, None]).squeeze(-1)
                 ratio = (log_prob - rollout.log_prob[:, slots]).exp()
@@ -242,6 +250,29 @@ class Trainer(loop.Trainer):
                 updates += 1
         names = ("policy_loss", "value_loss", "entropy", "clipped_share")
         return dict(zip(names, (totals / updates).tolist(), strict=True))
+
+    def pieces(self, steps: int) -> list[slice]:
+        """The steps of a rollout, cut as `cut_every` has it."""
+        length = self.config.cut_every or steps
+        return [slice(begin, begin + length) for begin in range(0, steps, length)]
+
+    def advantage(self, rollout: Rollout, discount: float) -> Tensor:
+        """[T, N]: each piece's, its last step worth the value of the step after it."""
+        ahead = torch.cat([rollout.value[1:], rollout.last_value.unsqueeze(0)])
+        return torch.cat([
+            advantages(rollout.reward[p], rollout.value[p], rollout.done[p], ahead[p][-1], discount, self.config.gae_lambda)
+            for p in self.pieces(len(ahead))
+        ])  # fmt: skip
+
+    def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
+        """The agent's, no gradient passing from one piece into the one before."""
+        parts = []
+        for p in self.pieces(len(is_first)):
+            parts.append(self.agent.unroll({name: value[p] for name, value in obs.items()}, is_first[p], carry))
+            carry = parts[-1].carry.detach()
+        if len(parts) == 1:
+            return parts[0]
+        return Output(torch.cat([part.logits for part in parts]), torch.cat([part.value for part in parts]), carry)
 
     # Checkpoints
 

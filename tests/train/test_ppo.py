@@ -89,6 +89,29 @@ def test_the_logged_reward_is_what_the_world_paid(cut_short, monkeypatch):
     assert metrics["reward_per_step"] == metrics["episode_return"] == 0.0
 
 
+def test_a_rollout_cut_every_few_steps_learns_as_short_rollouts_of_the_same_weights():
+    """Two rollouts of 3 steps against one of 6 that is cut every 3: same advantages, same gradient of the log-chances."""
+    short = Trainer(dataclasses.replace(SMALL, rollout_steps=3))
+    long, whole = (Trainer(dataclasses.replace(SMALL, rollout_steps=6, cut_every=cut)) for cut in (3, None))
+    blocks = [short.collector.collect(3, 0.9) for _ in range(2)]
+    block = long.collector.collect(6, 0.9)
+    assert torch.equal(block.action, torch.cat([b.action for b in blocks]))
+    expected = torch.cat([short.advantage(b, 0.9) for b in blocks])
+    torch.testing.assert_close(long.advantage(block, 0.9), expected, rtol=0, atol=1e-6)
+    assert not torch.allclose(whole.advantage(block, 0.9), expected, atol=1e-3)
+
+    def gradient(trainer, blocks):
+        trainer.agent.zero_grad()
+        for b in blocks:
+            out = trainer.unroll(b.obs, b.is_first, b.first_carry)
+            out.logits.log_softmax(-1).gather(-1, b.action[..., None]).sum().backward()
+        return torch.cat([p.grad.flatten() for p in trainer.agent.parameters() if p.grad is not None])
+
+    expected = gradient(short, blocks)
+    torch.testing.assert_close(gradient(long, [block]), expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(gradient(whole, [block]), expected, rtol=1e-2, atol=1e-2)
+
+
 @pytest.mark.parametrize("config", [SMALL, MAZE], ids=["bandit", "maze"])
 def test_two_trainings_are_equal(config, tmp_path):
     hashes = [weights_hash(train(config, tmp_path / name)) for name in "ab"]
@@ -279,7 +302,7 @@ def test_memory_beats_none_on_a_task_of_memory(tmp_path):
     [
         {"num_envs": 0}, {"epochs": 0}, {"learning_rate": -1}, {"learning_rate": float("nan")}, {"discount": 1.5},
         {"schedule": "cosine"}, {"minibatches": 99}, {"iterations": 1.5}, {"critic": "crowd"}, {"reward_at": "noon"},
-        {"first_discount": 1.0},
+        {"first_discount": 1.0}, {"cut_every": 4}, {"cut_every": 0}, {"cut_every": 1.5},
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused(bad):

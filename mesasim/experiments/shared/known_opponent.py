@@ -38,7 +38,7 @@ class AgainstAKnower(Trainer):
         inverted = self.table[as_number(z)] == as_number(rollout.obs["y"][self.n])
         if inverted.any():
             self.ones = (self.ones + z[inverted].float().mean(dim=0)) / 2
-        rollout.reward[-1] = inverted * (z - self.ones).abs().mean(dim=1)
+        rollout.reward[-1] = rollout.earned[-1] = inverted * (z - self.ones).abs().mean(dim=1)
         return super().update(rollout, *settings)
 
     def tensors(self) -> dict[str, Tensor]:
