@@ -229,19 +229,23 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _print_summary(summary: dict) -> None:
-    rows = sorted(summary["agents"], key=lambda row: -row["reward_mean"])
+    """A table for each floor and ceiling, since rewards of several kinds are not compared; then the verdicts."""
+    scales: dict[tuple[float, float], list[dict]] = {}
+    for row in sorted(summary["agents"], key=lambda row: -row["reward_mean"]):
+        scales.setdefault((row["floor"], row["ceiling"]), []).append(row)
     head = ("agent", "nature", "reward", "± SE", "fraction", "below opt.", "± SE", "slope a step", "± SE")
-    cells = [
-        (
-            row["agent"] + (" *" if row.get("trained") else ""), row["nature"], f"{row['reward_mean']:.3f}",
-            f"{row['reward_se']:.3f}", f"{row['fraction']:.3f}",
-            *((f"{row['below_optimum']:.3f}", f"{row['below_optimum_se']:.3f}") if "optimum" in row else ("", "")),
-            *((f"{row['slope']:.4f}", f"{row['slope_se']:.4f}") if "slope" in row else ("", "")),
-        )
-        for row in rows
-    ]  # fmt: skip
-    title = f"{summary['experiment']}: floor {rows[0]['floor']:.3f}, ceiling {rows[0]['ceiling']:.3f} (* trained)"
-    print_table(title, head, cells)
+    for (floor, ceiling), rows in scales.items():
+        cells = [
+            (
+                row["agent"] + (" *" if row.get("trained") else ""), row["nature"], f"{row['reward_mean']:.3f}",
+                f"{row['reward_se']:.3f}", f"{row['fraction']:.3f}",
+                *((f"{row['below_optimum']:.3f}", f"{row['below_optimum_se']:.3f}") if "optimum" in row else ("", "")),
+                *((f"{row['slope']:.4f}", f"{row['slope_se']:.4f}") if "slope" in row else ("", "")),
+            )
+            for row in rows
+        ]  # fmt: skip
+        title = f"{summary['experiment']}: floor {floor:.3f}, ceiling {ceiling:.3f} (* trained)"
+        print_table(title, head, cells)
     for verdict in summary.get("verdicts", []):
         console.print(verdict)
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mesasim.__main__ import COMMANDS, main
+from mesasim.experiments import experiments
 from mesasim.results import read_summary
 
 
@@ -151,6 +152,18 @@ def test_a_mistake_is_one_line_and_exit_status_2(arguments, word, capsys, tmp_pa
     error = capsys.readouterr().err
     assert error.startswith("mesasim: ") and word in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_lines_of_a_run_give_every_row_its_own_scale(capsys, monkeypatch, tmp_path):
+    def row(agent, reward, floor, ceiling):
+        numbers = {"reward_mean": reward, "reward_se": 0.1, "floor": floor, "ceiling": ceiling, "fraction": 0.0}
+        return {"agent": agent, "nature": "n", **numbers}
+
+    rows = [row("coin", -70, -88.75, -64.25), row("arms", 12, 10.5, 13.75), row("chance", -88.75, -88.75, -64.25)]
+    monkeypatch.setattr(experiments()["ledger"], "run", lambda config, out, **_: {"experiment": "e", "agents": rows})
+    words = run(capsys, "run", "ledger", "--out", str(tmp_path)).split()
+    where = {word: words.index(word) for word in ("10.500,", "arms", "-88.750,", "coin", "chance")}
+    assert sorted(where, key=where.__getitem__) == list(where), "each under the headline of its scale"
 
 
 def test_sign_compares_with_the_kept_file(tmp_path, capsys):
