@@ -27,13 +27,22 @@ from mesasim.agents import NetworkConfig
 from mesasim.agents.base import Agent
 from mesasim.evaluate import Evaluation
 from mesasim.exact.last_outcome import enumerate_policies
-from mesasim.exact.sequences import coin_loss, window_loss
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, train_learners
 from mesasim.experiments.shared.settings import experiment_settings
+from mesasim.experiments.shared.window_losses import (
+    CONTEXTS,
+    KINDS,
+    coin_verdicts,
+    curve,
+    exact_evaluation,
+    loss_table,
+    readings,
+    whole_history_verdict,
+    window_predictor,
+)  # fmt: skip
 from mesasim.integrity import weights_hash
-from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
 from mesasim.progress import bars, supervised_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run
@@ -44,8 +53,6 @@ from mesasim.train.sources import Blind, Pieces
 from mesasim.train.supervised import SupervisedConfig, train
 
 NAME = "context-window"
-CONTEXTS = (0, 1, 2, 4, 8, 16, 32, 64)
-KINDS = {"transformer": "transformer", "window": "windowed", "gru": "recurrent, truncated"}
 BANDIT_CONTEXTS = (1, 4)  # outcomes; besides them the whole episode
 ARMS, PULLS = 2, 20
 BANDIT_CONTROLS = ("bayes_optimal", "win_stay_lose_shift", "random")
@@ -150,26 +157,6 @@ def predict(config: Config, name: str, one: Predictor, agent: Agent, examples: E
     return Evaluation(name, one.nature, rewards, lengths, {}, before, after, time.process_time() - started)
 
 
-def window_predictor(symbols: np.ndarray, context: int) -> np.ndarray:
-    """Log-chance [tasks, T] that the exact predictor with a window of `context` symbols gave to each symbol that came: after k
-    ones among the last n symbols, chance (k + 1) / (n + 2) of a one (Laplace's rule; the prior is uniform)."""
-    ones = np.concatenate([np.zeros((len(symbols), 1), np.int64), symbols.cumsum(axis=1, dtype=np.int64)], axis=1)
-    now = np.arange(symbols.shape[1])
-    begin = np.maximum(0, now - context)
-    chance = (ones[:, now] - ones[:, begin] + 1) / (now - begin + 2)
-    return np.log(np.where(symbols == 1, chance, 1 - chance))
-
-
-def exact_evaluation(name: str, nature: str, rewards: np.ndarray) -> Evaluation:
-    lengths = np.full(len(rewards), rewards.shape[1])
-    return Evaluation(name, nature, rewards.astype(np.float32), lengths, {}, "", "", 0.0)
-
-
-def full_window(evaluation: Evaluation, context: int) -> np.ndarray:
-    """Loss a symbol of each task, over the steps at which the window is full."""
-    return -evaluation.rewards[:, context:].mean(axis=1, dtype=np.float64)
-
-
 def coin(config: Config, out: Path, progress: Progress, resume: bool) -> tuple[dict[str, Evaluation], dict[str, float]]:
     """Every predictor on the same sequences: trained and exact; and the CPU seconds of training."""
     unseen = generate(
@@ -185,36 +172,6 @@ def coin(config: Config, out: Path, progress: Progress, resume: bool) -> tuple[d
         found[f"exact c={context}"] = exact_evaluation(f"exact c={context}", nature, window_predictor(symbols, context))
     found["filter"] = exact_evaluation("filter", "exact, learner", np.asarray(unseen.filter_log))
     return found, seconds
-
-
-@dataclass
-class Reading:
-    """What a predictor with a full window loses."""
-
-    context: int
-    loss: Estimate  # nats a symbol
-    behind: Estimate  # the exact window predictor, on the same symbols
-    slope: Estimate  # of reward on step, while the window is full
-
-    @property
-    def flat(self) -> bool:
-        return not beyond_doubt(Estimate(abs(self.slope.mean), self.slope.se))
-
-
-def read(evaluation: Evaluation, exact: Evaluation, context: int) -> Reading:
-    loss = full_window(evaluation, context)
-    behind = estimate(loss - full_window(exact, context))
-    return Reading(context, estimate(loss), behind, frozen_weights_slope(evaluation.rewards[:, context:]))
-
-
-def readings(found: dict[str, Evaluation]) -> dict[str, Reading]:
-    """Of every predictor whose window is limited."""
-    result = {}
-    for name, evaluation in found.items():
-        if "c=" in name:
-            context = int(name.rpartition("c=")[2])
-            result[name] = read(evaluation, found[f"exact c={context}"], context)
-    return result
 
 
 # The bandit
@@ -273,7 +230,7 @@ def run(
         row["agent"] = evaluation.agent = "coin, " + row["agent"]
     read_off = readings(found)
     said = [*coin_verdicts(read_off), whole_history_verdict(found, seconds)]
-    evaluations, tables = list(found.values()), [loss_table(config, read_off, found)]
+    evaluations, tables = list(found.values()), [loss_table(read_off, found)]
     if comparison:
         rows, evaluations = rows + comparison.rows, evaluations + comparison.evaluations
         said.append(bandit_verdict(comparison))
@@ -293,37 +250,6 @@ def run(
 # What the numbers say
 
 
-def nats(estimate: Estimate, form: str = ".5f") -> str:
-    return f"{estimate.mean:{form}} ± {estimate.se:.5f} nats"
-
-
-def coin_verdicts(read_off: dict[str, Reading]) -> list[str]:
-    said = []
-    for kind in KINDS:
-        own = {name: reading for name, reading in read_off.items() if name.startswith(kind)}
-        worst = max(own, key=lambda name: own[name].behind.mean)
-        one = own[f"{kind} c=1"]
-        said.append(
-            f"Coin, {kind}: at most {nats(own[worst].behind)} a symbol behind the best predictor with its window (at c = "
-            f"{own[worst].context}). With c = 1 it loses {nats(one.loss)} (expected of the best "
-            f"{window_loss('coin', 1):.4f}, "
-            f"chance {np.log(2):.4f}), and its reward {'stays flat' if one.flat else 'changes'} after the first symbol: "
-            f"{one.slope.mean:+.6f} ± {one.slope.se:.6f} a step."
-        )
-    return said
-
-
-def whole_history_verdict(found: dict[str, Evaluation], seconds: dict[str, float]) -> str:
-    names = ("gru, whole history", "transformer, whole history")
-    behind = {n: estimate((found["filter"].rewards - found[n].rewards).mean(axis=1, dtype=np.float64)) for n in names}
-    difference = estimate((found[names[0]].rewards - found[names[1]].rewards).mean(axis=1, dtype=np.float64))
-    each = ", ".join(f"{n.split(',')[0]} {nats(behind[n])} ({seconds[n]:.0f} CPU seconds)" for n in names)
-    return (
-        f"Coin, whole history, a symbol behind the Bayes filter, after as many symbols learned from: {each}; the GRU is "
-        f"{nats(difference, '+.5f')} ahead of the transformer."
-    )
-
-
 def bandit_verdict(comparison: Comparison) -> str:
     best = enumerate_policies(PULLS).value
     rows = {row["agent"]: row for row in comparison.rows}
@@ -337,35 +263,6 @@ def bandit_verdict(comparison: Comparison) -> str:
     )
 
 
-def loss_table(config: Config, read_off: dict[str, Reading], found: dict[str, Evaluation]) -> dict[str, Any]:
-    rows = []
-    for context in CONTEXTS:
-        exact = read_off[f"exact c={context}"]
-        each = [read_off["c=0"]] * len(KINDS) if context == 0 else [read_off[f"{kind} c={context}"] for kind in KINDS]
-        shown = [f"{r.loss.mean:.4f} ({r.behind.mean:+.4f} ± {r.behind.se:.4f})" for r in each]
-        formula = window_loss("coin", context)
-        rows.append([str(context), f"{formula:.5f}", f"{exact.loss.mean:.4f} ± {exact.loss.se:.4f}", *shown])
-    late = slice(max(CONTEXTS), None)
-    filter_loss = -found["filter"].rewards[:, late].mean(axis=1, dtype=np.float64)
-    shown = []
-    for name in ("transformer, whole history", None, "gru, whole history"):
-        if name is None:
-            shown.append("-")
-            continue
-        loss = -found[name].rewards[:, late].mean(axis=1, dtype=np.float64)
-        behind = estimate(loss - filter_loss)
-        shown.append(f"{loss.mean():.4f} ({behind.mean:+.4f} ± {behind.se:.4f})")
-    own = estimate(filter_loss)
-    rows.append([f"all, from {max(CONTEXTS)} on", f"→ {coin_loss():.5f}", f"{own.mean:.4f} ± {own.se:.4f}", *shown])
-    return {
-        "title": "Coin: loss with a full window of c symbols, nats a symbol",
-        "head": ["c", "exact", "exact, on these sequences", *KINDS],
-        "rows": rows,
-        "note": f"{config.tasks:,} sequences of {config.length}; in brackets behind the exact predictor on the same symbols ± "
-        "standard error over sequences. With c = 0 there is one network, for which all kinds are the same.",
-    }
-
-
 def bandit_table(comparison: Comparison) -> dict[str, Any]:
     rows = [
         [row["agent"], f"{row['reward_mean']:.3f} ± {row['reward_se']:.3f}", f"{row['fraction']:.3f}",
@@ -377,26 +274,3 @@ def bandit_table(comparison: Comparison) -> dict[str, Any]:
         "title": f"Bandit of {ARMS} arms, {PULLS} pulls", "head": ["agent", "reward", "fraction", "slope", "training CPU s"],
         "rows": rows, "note": note,
     }  # fmt: skip
-
-
-def curve(found: dict[str, Evaluation]) -> dict[str, Any]:
-    series = []
-    for name in (
-        "transformer c=1",
-        "transformer c=8",
-        "transformer, whole history",
-        "gru, whole history",
-        "exact c=1",
-        "filter",
-    ):
-        losses = -found[name].rewards
-        eights = losses[:, : losses.shape[1] // 8 * 8].reshape(len(losses), -1, 8).mean(axis=2, dtype=np.float64)
-        se = eights.std(axis=0, ddof=1) / np.sqrt(len(eights))
-        steps = (8 * np.arange(eights.shape[1]) + 4).tolist()
-        series.append({"name": name, "x": steps, "y": eights.mean(axis=0).tolist(), "se": se.tolist()})
-    return {
-        "title": "Coin: loss within the sequence, eight symbols a point",
-        "x": "symbol",
-        "y": "nats",
-        "series": series,
-    }

@@ -9,14 +9,8 @@ import torch
 from mesasim.agents import NetworkConfig
 from mesasim.agents.sequence_references import window_agent
 from mesasim.exact.sequences import window_loss
-from mesasim.experiments.context_window import (
-    CONTEXTS,
-    Config,
-    exact_evaluation,
-    predictors,
-    read,
-    window_predictor,
-)
+from mesasim.experiments.context_window import Config, predictors
+from mesasim.experiments.shared.window_losses import CONTEXTS, exact_evaluation, read, window_predictor
 from mesasim.sequences import SequenceSource, as_examples, generate
 from mesasim.train import prediction
 from mesasim.train.prediction import Prediction
