@@ -23,8 +23,8 @@ from mesasim.agents.bandit_references import Thompson
 from mesasim.analysis.ledger import Phase, frozen_phase, learning_phase
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.experiments.shared.comparing import outcome
+from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.progress import bars, training_bar
 from mesasim.results import summarize
 from mesasim.runs import finish_run, start_run

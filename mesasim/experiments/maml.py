@@ -24,9 +24,9 @@ import torch
 from mesasim.agents.base import Agent
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.experiments import question
+from mesasim.experiments.shared.comparing import outcome
 from mesasim.experiments.shared.explorers import PLANTED, Planted, fit_to_statistic
 from mesasim.experiments.shared.settings import experiment_settings
-from mesasim.experiments.shared.comparing import outcome
 from mesasim.metrics import Estimate, estimate
 from mesasim.progress import bars, iteration_bar
 from mesasim.results import summarize

@@ -27,8 +27,8 @@ from mesasim.agents.genomes import FREEZE, GenomeAgent, PlasticRule, RecurrentNe
 from mesasim.evaluate import Evaluation
 from mesasim.exact import bandit as exact_bandit
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.experiments.shared.comparing import outcome
+from mesasim.experiments.shared.settings import check_exact, experiment_settings
 from mesasim.metrics import Estimate, beyond_doubt, estimate
 from mesasim.progress import bars, iteration_bar
 from mesasim.results import below_optimum, summarize

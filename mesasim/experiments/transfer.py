@@ -20,8 +20,8 @@ from mesasim.agents import Agent
 from mesasim.agents.bandit_references import REFERENCES
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import DEPENDENT, recipe
-from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, outcome, train_learners
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import Estimate, fraction
 from mesasim.progress import bars
 from mesasim.results import summarize

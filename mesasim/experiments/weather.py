@@ -30,8 +30,8 @@ from mesasim.agents.sequence_references import window_agent
 from mesasim.evaluate import Evaluation
 from mesasim.exact.sequences import NGram
 from mesasim.experiments import question
-from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.experiments.shared.comparing import outcome
+from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.integrity import weights_hash
 from mesasim.metrics import Estimate, beyond_doubt, estimate
 from mesasim.progress import bars, supervised_bar
