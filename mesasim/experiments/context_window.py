@@ -41,6 +41,7 @@ from mesasim.experiments.shared.window_losses import (
     readings,
     whole_history_verdict,
     window_predictor,
+    won_table,
 )  # fmt: skip
 from mesasim.integrity import weights_hash
 from mesasim.progress import bars, supervised_bar
@@ -230,7 +231,7 @@ def run(
         row["agent"] = evaluation.agent = "coin, " + row["agent"]
     read_off = readings(found)
     said = [*coin_verdicts(read_off), whole_history_verdict(found, seconds)]
-    evaluations, tables = list(found.values()), [loss_table(read_off, found)]
+    evaluations, tables = list(found.values()), [loss_table(read_off, found), won_table(found)]
     if comparison:
         rows, evaluations = rows + comparison.rows, evaluations + comparison.evaluations
         said.append(bandit_verdict(comparison))

@@ -10,7 +10,14 @@ from mesasim.agents import NetworkConfig
 from mesasim.agents.sequence_references import window_agent
 from mesasim.exact.sequences import window_loss
 from mesasim.experiments.context_window import Config, predictors
-from mesasim.experiments.shared.window_losses import CONTEXTS, exact_evaluation, read, window_predictor
+from mesasim.experiments.shared.window_losses import (
+    CONTEXTS,
+    KINDS,
+    exact_evaluation,
+    read,
+    window_predictor,
+    won_table,
+)
 from mesasim.sequences import SequenceSource, as_examples, generate
 from mesasim.train import prediction
 from mesasim.train.prediction import Prediction
@@ -56,6 +63,16 @@ def test_planted_controls_read_as_what_they_are(drawn):
     assert narrower.flat and narrower.behind.mean > 10 * narrower.behind.se
     overconfident = read(exact_evaluation("sure", "", 1.5 * window_predictor(drawn.symbols, 4)), exact(drawn, 4), 4)
     assert overconfident.behind.mean > 10 * overconfident.behind.se
+
+
+def test_the_window_curve_is_1_for_the_exact_predictors_and_falls_for_one_that_uses_a_single_symbol(drawn):
+    found = {f"exact c={c}": exact(drawn, c) for c in CONTEXTS}
+    found |= {f"{kind} c={c}": exact(drawn, 1) for kind in KINDS for c in CONTEXTS}
+    for row in won_table(found)["rows"]:
+        whole, single = (float(cell.split(" ")[0]) for cell in row[1:3])
+        se = float(row[1].split(" ")[2])
+        assert abs(whole - 1) < 4 * se + 1e-3
+        assert (abs(single - 1) < 4 * se + 1e-3) == (row[0] == "1"), row
 
 
 def test_a_scripted_window_agent_says_what_the_window_predictor_says(drawn):

@@ -10,7 +10,7 @@ import numpy as np
 
 from mesasim.evaluate import Evaluation
 from mesasim.exact.sequences import coin_loss, window_loss
-from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope
+from mesasim.metrics import Estimate, beyond_doubt, estimate, frozen_weights_slope, window_curve
 
 CONTEXTS = (0, 1, 2, 4, 8, 16, 32, 64)
 KINDS = {"transformer": "transformer", "window": "windowed", "gru": "recurrent, truncated"}
@@ -47,7 +47,8 @@ class Reading:
 
     @property
     def flat(self) -> bool:
-        return not beyond_doubt(Estimate(abs(self.slope.mean), self.slope.se))
+        """No slope is told from none."""
+        return not beyond_doubt(self.slope._replace(mean=abs(self.slope.mean)))
 
 
 def read(evaluation: Evaluation, exact: Evaluation, context: int) -> Reading:
@@ -79,8 +80,8 @@ def coin_verdicts(read_off: dict[str, Reading]) -> list[str]:
         said.append(
             f"Coin, {kind}: at most {nats(own[worst].behind)} a symbol behind the best predictor with its window (at c = "
             f"{own[worst].context}). With c = 1 it loses {nats(one.loss)} (expected of the best "
-            f"{window_loss('coin', 1):.4f}, "
-            f"chance {np.log(2):.4f}), and its reward {'stays flat' if one.flat else 'changes'} after the first symbol: "
+            f"{window_loss('coin', 1):.4f}, chance {np.log(2):.4f}), and its reward "
+            f"{'is not told from flat' if one.flat else 'changes'} after the first symbol: "
             f"{one.slope.mean:+.6f} ± {one.slope.se:.6f} a step."
         )
     return said
@@ -125,6 +126,22 @@ def loss_table(read_off: dict[str, Reading], found: dict[str, Evaluation]) -> di
         "note": f"{tasks:,} sequences of {length}; in brackets behind the exact predictor on the same symbols ± "
         "standard error over sequences. With c = 0 there is one network, for which all kinds are the same.",
     }
+
+
+def won_table(found: dict[str, Evaluation]) -> dict[str, Any]:
+    """The window curve of every kind, and of the exact predictor of each window: a row a window."""
+    windows = CONTEXTS[1:]
+    ceilings = {c: window_loss("coin", c) for c in windows}
+    curves = {
+        kind: window_curve({c: full_window(found[f"{kind} c={c}"], c) for c in windows}, ceilings, float(np.log(2)))
+        for kind in ("exact", *KINDS)
+    }
+    rows = [
+        [str(c), *(f"{own[i].fraction:.3f} ± {own[i].se / (np.log(2) - ceilings[c]):.3f}" for own in curves.values())]
+        for i, c in enumerate(windows)
+    ]
+    note = "1: a predictor loses what the exact one with its window loses on average; 0: ln 2, a window of nothing."
+    return {"title": "Coin: share won of what a window can win", "head": ["c", *curves], "rows": rows, "note": note}
 
 
 def curve(found: dict[str, Evaluation]) -> dict[str, Any]:
