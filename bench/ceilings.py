@@ -2,7 +2,7 @@
 it: a Markdown table, and exit status 1 if one differs by more than its tolerance. `python bench/ceilings.py`, about a minute.
 
 The numbers beside ours were measured with other scripts. A tolerance is .001 where both are exact, two standard errors (or
-the rounding of the figure given, if that is more) where one was simulated."""
+the rounding of the figure given, if that is more) where one was simulated. One figure is wrong, and passes by being beaten."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Row(NamedTuple):
     tolerance: float
     ours: Callable[[], float]
     how: str
+    beaten: bool = False  # the figure given was said to be an optimum; ours is the exact value of a policy that earns more
 
 
 def exact(what: str, before: float, ours: Callable[[], float], tolerance: float = 1e-3) -> Row:
@@ -70,7 +71,8 @@ def rows() -> list[Row]:
         exact("two-step, 20 trials: optimum", 13.688, lambda: two_step.optimum(20)),
         exact("two-step, 100 trials: knowing the assignment", 70.0, lambda: two_step.knowing(100)),
         Row("best memory of one, two arms, 100 pulls", 58.92, 0.15, lambda: bandit.memory_of_one(2, 100), "exact"),
-        Row("the same with a clock", 59.29, 0.15, lambda: last_outcome.best_with_clock(2, 100).value, "policy iteration"),
+        Row("the same with a clock", 59.29, 0.15, lambda: last_outcome.best_with_clock(2, 100).value,
+            "exact, of a policy found, which shows that 59.29 is no optimum", beaten=True),
         Row("last ten by mean, two arms, 100 pulls (61.1 to 61.4)", 61.25, 0.30, last_ten(2, 100, "mean"), f"{TASKS:,} tasks"),
         Row("last ten by sum, 5 arms, 10 pulls", 6.02, 0.03, last_ten(5, 10, "sum"), f"{TASKS:,} tasks"),
         Row("last ten by sum, 5 arms, 100 pulls", 67.2, 0.3, last_ten(5, 100, "sum"), f"{TASKS:,} tasks"),
@@ -105,7 +107,8 @@ def main() -> None:
     for row in rows():
         ours = row.ours()
         difference = ours - row.before
-        bad = not np.isfinite(ours) or abs(difference) > row.tolerance
+        agrees = difference > row.tolerance if row.beaten else abs(difference) <= row.tolerance
+        bad = not np.isfinite(ours) or not agrees
         failed += bad
         verdict = "DIFFERS" if bad else row.how
         print(
