@@ -233,19 +233,23 @@ def _print_summary(summary: dict) -> None:
     scales: dict[tuple[float, float], list[dict]] = {}
     for row in sorted(summary["agents"], key=lambda row: -row["reward_mean"]):
         scales.setdefault((row["floor"], row["ceiling"]), []).append(row)
-    head = ("agent", "nature", "reward", "± SE", "fraction", "below opt.", "± SE", "slope a step", "± SE")
+    head = ("agent", "reward ± SE", "of 1", "below optimum", "slope a step", "nature")
+    shown = len(head) - (console.width < 100)  # a narrow terminal does without natures
+
+    def pair(row: dict, name: str, se: str, digits: int) -> str:
+        return f"{row[name]:.{digits}f} ± {row[se]:.{digits}f}" if name in row else ""
+
     for (floor, ceiling), rows in scales.items():
         cells = [
             (
-                row["agent"] + (" *" if row.get("trained") else ""), row["nature"], f"{row['reward_mean']:.3f}",
-                f"{row['reward_se']:.3f}", f"{row['fraction']:.3f}",
-                *((f"{row['below_optimum']:.3f}", f"{row['below_optimum_se']:.3f}") if "optimum" in row else ("", "")),
-                *((f"{row['slope']:.4f}", f"{row['slope_se']:.4f}") if "slope" in row else ("", "")),
+                row["agent"] + (" *" if row.get("trained") else ""), pair(row, "reward_mean", "reward_se", 3),
+                f"{row['fraction']:.2f}", pair(row, "below_optimum", "below_optimum_se", 3),
+                pair(row, "slope", "slope_se", 4), row["nature"],
             )
             for row in rows
         ]  # fmt: skip
-        title = f"{summary['experiment']}: floor {floor:.3f}, ceiling {ceiling:.3f} (* trained)"
-        print_table(title, head, cells)
+        title = f"{summary['experiment']}: floor {floor:.3f} (0 of 1), ceiling {ceiling:.3f} (1 of 1); * trained"
+        print_table(title, head[:shown], [row[:shown] for row in cells])
     for verdict in summary.get("verdicts", []):
         console.print(verdict)
 

@@ -154,7 +154,7 @@ def run(
     for row in rows:
         found = fitted[row["agent"]]
         row |= {
-            "learning_rate": {c: list(found.rate[c]) for c in CLASSES},
+            "learning_rate": {c: list(found.rate[c][:2]) for c in CLASSES},
             "learning_rate_difference": list(found.difference),
             "bic_by_block": found.by_block,
             "bic_by_volatility": found.by_volatility,
