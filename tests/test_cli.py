@@ -162,7 +162,7 @@ def test_the_last_lines_of_a_run_give_every_row_its_own_scale(capsys, monkeypatc
     rows = [row("coin", -70, -88.75, -64.25), row("arms", 12, 10.5, 13.75), row("chance", -88.75, -88.75, -64.25)]
     monkeypatch.setattr(experiments()["ledger"], "run", lambda config, out, **_: {"experiment": "e", "agents": rows})
     words = run(capsys, "run", "ledger", "--out", str(tmp_path)).split()
-    where = {word: words.index(word) for word in ("10.500,", "arms", "-88.750,", "coin", "chance")}
+    where = {word: words.index(word) for word in ("10.500", "arms", "-88.750", "coin", "chance")}
     assert sorted(where, key=where.__getitem__) == list(where), "each under the headline of its scale"
 
 
