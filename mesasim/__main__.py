@@ -233,7 +233,7 @@ def _print_summary(summary: dict) -> None:
     scales: dict[tuple[float, float], list[dict]] = {}
     for row in sorted(summary["agents"], key=lambda row: -row["reward_mean"]):
         scales.setdefault((row["floor"], row["ceiling"]), []).append(row)
-    head = ("agent", "reward ± SE", "of 1", "below optimum", "slope a step", "nature")
+    head = ("agent", "reward ± SE", "of 1", "below optimum", "slope a trial", "nature")
     shown = len(head) - (console.width < 100)  # a narrow terminal does without natures
 
     def pair(row: dict, name: str, se: str, digits: int) -> str:

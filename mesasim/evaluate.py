@@ -34,6 +34,18 @@ class Evaluation:
     hash_after: str
     cpu_seconds: float
     notes: list[str] = field(default_factory=list)
+    trials: np.ndarray | None = (
+        None  # int64 [T], each step's trial, from 0; None: each step is one, or they differ by task
+    )
+
+    @property
+    def rewards_by_trial(self) -> np.ndarray:
+        """Reward of each trial that is paid in some task, [tasks, trials]; each step's where `trials` is None."""
+        if self.trials is None:
+            return self.rewards
+        starts = np.flatnonzero(np.diff(self.trials, prepend=-1))
+        summed = np.add.reduceat(self.rewards, starts, axis=1, dtype=np.float64)
+        return summed[:, (summed != 0).any(axis=0)]
 
     @property
     def returns(self) -> np.ndarray:
@@ -100,16 +112,34 @@ def evaluate_agent(
     after = weights_hash(agent)
     if before != after:
         raise RuntimeError(f"{name}: its weights changed during evaluation ({before[:12]} → {after[:12]})")
-    longest = max(rewards.shape[1] for rewards, _, _ in parts)
-    rewards = np.concatenate([np.pad(r, ((0, 0), (0, longest - r.shape[1]))) for r, _, _ in parts])
+    longest = max(part[0].shape[1] for part in parts)
+    rewards = np.concatenate([np.pad(part[0], ((0, 0), (0, longest - part[0].shape[1]))) for part in parts])
     lengths = np.concatenate([part[1] for part in parts])
     oracle = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}
-    return Evaluation(name, nature, rewards, lengths, oracle, before, after, time.process_time() - started)
+    spent = time.process_time() - started
+    return Evaluation(name, nature, rewards, lengths, oracle, before, after, spent, trials=_trials(parts, longest))
+
+
+def _trials(parts: list[Part], steps: int) -> np.ndarray:
+    """Each step's trial where they are the same in every task; else the whole episode as one."""
+    starts = parts[0].starts
+    if starts is None or any(part.starts is None or not np.array_equal(part.starts, starts) for part in parts):
+        return np.zeros(steps, np.int64)
+    return np.cumsum(starts) - 1
+
+
+class Part(NamedTuple):
+    """Some of the tasks."""
+
+    rewards: np.ndarray  # [tasks, T]
+    lengths: np.ndarray  # [tasks]
+    oracle: dict[str, np.ndarray]
+    starts: np.ndarray | None  # [T] bool: a trial begins; None where tasks differ in that
 
 
 def _first_episodes(
     agent: Agent, env: MesaVectorEnv, generator: torch.Generator, sample_actions: bool, watch: Watch | None
-) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+) -> Part:
     env.reset()
     slots = env.num_envs
     groups = env.buffers.group
@@ -119,7 +149,9 @@ def _first_episodes(
     lengths = torch.zeros(slots, dtype=torch.int64)
     final = {name: tensor.clone() for name, tensor in groups["oracle"].items()}
     rewards: list[Tensor] = []
+    starts: list[Tensor] = []
     while running.any():
+        starts.append(groups["observation"]["trial_start"][:, 0].bool() | is_first[0])
         obs = {name: tensor.unsqueeze(0) for name, tensor in groups["observation"].items()}
         if agent.needs_oracle:
             obs |= {f"oracle/{name}": tensor.unsqueeze(0) for name, tensor in groups["oracle"].items()}
@@ -139,4 +171,9 @@ def _first_episodes(
             final[name][running] = tensor[running]
         is_first = (terminated | truncated).unsqueeze(0)  # of the next observation, which no finished slot's score uses
         running &= ~is_first[0]
-    return torch.stack(rewards, dim=1).numpy(), lengths.numpy(), {n: t.numpy() for n, t in final.items()}
+    begun = torch.stack(starts)
+    alike = bool((begun == begun[:, :1]).all()) and bool((lengths == lengths[0]).all())
+    return Part(
+        torch.stack(rewards, dim=1).numpy(), lengths.numpy(), {n: t.numpy() for n, t in final.items()},
+        begun[:, 0].numpy() if alike else None,
+    )  # fmt: skip

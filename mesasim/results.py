@@ -42,8 +42,8 @@ def summarize(evaluation: Evaluation, floor: float, ceiling: float, **more: Any)
         "cpu_seconds": evaluation.cpu_seconds,
         "notes": evaluation.notes,
     }
-    if evaluation.rewards.shape[1] > 1:
-        slope = frozen_weights_slope(evaluation.rewards)
+    if evaluation.rewards_by_trial.shape[1] > 1:
+        slope = frozen_weights_slope(evaluation.rewards_by_trial)
         row |= {"slope": slope.mean, "slope_se": slope.se, "rises": rises(slope)}
     if "expected_regret" in evaluation.oracle:
         regret = estimate(evaluation.oracle["expected_regret"][:, 0])

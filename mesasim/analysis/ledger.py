@@ -96,7 +96,11 @@ def frozen_phase(phase: str, agent: Any, nature: str, **evaluation: Any) -> tupl
 
     played = evaluate_agent(agent, phase, nature, watch=watch, **evaluation)
     change = float((flat_weights(agent) - before).norm())
-    slope = frozen_weights_slope(played.rewards) if played.rewards.shape[1] > 1 else Estimate(0.0, float("nan"))
+    slope = (
+        frozen_weights_slope(played.rewards_by_trial)
+        if played.rewards_by_trial.shape[1] > 1
+        else Estimate(0.0, float("nan"))
+    )
     line = Phase(
         phase, steps, 0, change, change, moved.estimate, estimate(played.returns), slope, "step",
         played.hash_before, played.hash_after,
