@@ -5,7 +5,8 @@ step, every few, or every episode; with and without memory.
 Two factors cannot be changed alone, and have a control that changes what comes with them. Rewards told at the end leave nothing
 to discount or to bootstrap from: lambda and the discount are 1, as they are in the control with dense rewards. A rollout of k
 steps cuts gradients and advantages every k steps (at k = 1: no backpropagation through time, TD(0)): the control cuts them
-there too and updates once an episode. It takes fewer steps of the optimiser, which is what rarer updates are.
+there too and updates once an episode. It takes fewer steps of the optimiser, which is what rarer updates are, and its carries
+come from the weights at hand, where a rollout within an episode begins with a carry of older weights.
 
 Ceiling: exact Bayes-optimal value; floor: chance; both on fresh tasks, whatever was trained on. Planted controls: Bayes-optimal,
 thermostats (a memory of one, the last ten pulls), random. Expected: an inner learner emerges if and only if there are many
@@ -26,7 +27,7 @@ import numpy as np
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
-from mesasim.experiments.bandit_learning import recipe
+from mesasim.experiments.bandit_learning import REWARDED, recipe
 from mesasim.experiments.shared import thermostats
 from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
 from mesasim.experiments.shared.settings import experiment_settings
@@ -63,6 +64,10 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+
+    def __post_init__(self) -> None:
+        if recipe({"arms": self.arms, "pulls": self.pulls}).told != "reward":
+            raise ValueError(f"pulls: got {self.pulls}, allowed: 2 to {REWARDED}, which are trained on rewards alone")
 
 
 class Condition(NamedTuple):
@@ -114,11 +119,11 @@ def run(
         trained = train_learners(learners, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in learners.items()}
         comparison = evaluate_all(setting, natures, trained, progress, references=CONTROLS)
-    reflexes = thermostats.of_bandit(comparison)
+    reflexes = thermostats.returns_of(comparison, thermostats.BANDIT)
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained],
-        "reading": comparison.scale.how + "; on fresh tasks, whatever was trained on.",
+        "reading": f"{comparison.scale.how}; on fresh tasks, whatever was trained on. {thermostats.earned(reflexes)}",
         "world": "Bandit-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
         **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("On fresh tasks, by what was trained", {"": comparison}), factors(comparison, chosen)],

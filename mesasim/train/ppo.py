@@ -116,10 +116,9 @@ class PPOConfig:
             raise ValueError(
                 f"cut_every: got {self.cut_every!r}, allowed: None, or a divisor of rollout_steps={self.rollout_steps}"
             )
-        if self.num_envs * self.rollout_steps < 2:
-            raise ValueError(
-                "rollout_steps: got 1 with num_envs=1, allowed: two steps or more in a rollout, to compare"
-            )
+        if self.num_envs * (self.cut_every or self.rollout_steps) < 2:
+            name = "cut_every" if self.cut_every else "rollout_steps"
+            raise ValueError(f"{name}: got 1 with num_envs=1, allowed: two steps or more, to compare")
         if self.minibatches > self.num_envs:
             raise ValueError(f"minibatches: got {self.minibatches}, allowed: at most num_envs={self.num_envs}")
 
@@ -216,7 +215,8 @@ class Trainer(loop.Trainer):
         config = self.config
         advantage = self.advantage(rollout, discount)
         target = advantage + rollout.value
-        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        pieces = [advantage[p] for p in self.pieces(len(advantage))]
+        advantage = torch.cat([(piece - piece.mean()) / (piece.std() + 1e-8) for piece in pieces])
         totals, updates = torch.zeros(4, device=advantage.device), 0
         self.forward_seconds = self.backward_seconds = 0.0  # the latter with the optimiser's step
         for _ in range(config.epochs):
