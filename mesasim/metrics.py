@@ -37,13 +37,18 @@ BEYOND_DOUBT = 4.0  # standard errors of many tasks; a difference of nothing rea
 
 def doubt(df: float) -> float:
     """How many standard errors are as rare as BEYOND_DOUBT of a normal distribution when the error itself is estimated with
-    `df` degrees of freedom (Student's t): 4.0 of very many values, 4.8 of 25,
-    12 of 6, 126 of three."""
+    `df` degrees of freedom (Student's t): 4.0 for very many values, 4.8 for 25 (df 24), 17 for five, 126 for three."""
     return float(stats.t.isf(stats.norm.sf(BEYOND_DOUBT), df)) if df > 0 else math.inf
 
 
+ALIKE = 30  # values; so many or more that are all the same leave no doubt, fewer may be so by chance
+
+
 def beyond_doubt(difference: Estimate) -> bool:
-    """Whether a difference is positive by `doubt` standard errors; one whose error is unknown never is."""
+    """Whether a difference is positive by `doubt` standard errors. One whose error is unknown never is, nor one of fewer than
+    ALIKE values whose error happens to be 0."""
+    if difference.se == 0 and difference.df < ALIKE - 1:
+        return False
     return difference.mean > doubt(difference.df) * difference.se
 
 
@@ -117,14 +122,15 @@ def fraction(value: float, floor: float, ceiling: float) -> float:
 
 
 def frozen_weights_slope(rewards: np.ndarray) -> Estimate:
-    """Learning slope with frozen weights: the least-squares slope of reward on step within the episode, task by task
-    (reward a step), averaged over tasks; rewards [tasks, T], T at least 2. An agent that does not get better inside the
-    episode has slope 0."""
+    """Learning slope with frozen weights: the least-squares slope of reward on trial within the episode, task by task
+    (reward a trial), averaged over tasks; rewards [tasks, T] of each trial, T at least 2. An agent that does not get better
+    inside the episode has slope 0 if trials are alike: fold steps that pay unequally into trials first
+    (Evaluation.rewards_by_trial), since a constant earner rises over steps of which the last in each trial pays."""
     rewards = np.asarray(rewards, dtype=np.float64)
     if rewards.ndim != 2 or rewards.shape[1] < 2:
         raise ValueError(f"rewards: got shape {rewards.shape}, allowed: [tasks, T] with T of at least 2")
-    step = np.arange(rewards.shape[1]) - (rewards.shape[1] - 1) / 2
-    return estimate(rewards @ step / (step @ step))
+    trial = np.arange(rewards.shape[1]) - (rewards.shape[1] - 1) / 2
+    return estimate(rewards @ trial / (trial @ trial))
 
 
 def rises(slope: Estimate) -> bool:
@@ -135,49 +141,47 @@ def rises(slope: Estimate) -> bool:
 class ThermostatTest(NamedTuple):
     """What `thermostat_test` found."""
 
-    verdict: str  # "learner", "thermostat" or "not above chance"
+    verdict: str  # "learner", "not above a thermostat", "not above chance" or "below chance"
     above_chance: Estimate  # the agent's return minus chance
     margins: dict[str, Estimate]  # thermostat → the agent's return minus its, task by task
 
-    def sentence(self, agent: str) -> str:
-        hardest = min(self.margins, key=lambda name: self.margins[name].mean)
-        said = {
-            "learner": "above every thermostat",
-            "thermostat": "not above a thermostat",
-            "not above chance": "not above chance",
-        }[self.verdict]
-        return f"{agent}: {said} (minus {hardest}, task by task: {self.margins[hardest]})."
+    @property
+    def hardest(self) -> str:
+        """The thermostat that the agent is least surely above."""
+
+        def sureness(name: str) -> float:
+            margin = self.margins[name]
+            return margin.mean / margin.se if margin.se > 0 else math.copysign(math.inf, margin.mean)
+
+        return min(self.margins, key=sureness)
 
 
-def thermostat_test(
-    returns: np.ndarray, thermostats: Mapping[str, np.ndarray | float], chance: float
-) -> ThermostatTest:
-    """Is an agent above what a reflex on the recent past can earn? An agent may rise within the episode, its weights
-    frozen, by "a very simple heuristic" (Wichers' comment: the best arm of the last ten steps nine times in ten): a
-    thermostat regulates the present and keeps nothing of the task. The agent reads as "learner" only if its return is
-    above every thermostat's beyond doubt, paired on the same tasks; else as "thermostat", if above chance; else as
-    "not above chance". The best policy on the last action and reward alone should be among the thermostats.
+def thermostat_test(returns: np.ndarray, thermostats: Mapping[str, np.ndarray], chance: float) -> ThermostatTest:
+    """Is an agent above what reflexes on the recent past earn? An agent may rise within the episode, its weights frozen, by
+    "a very simple heuristic" (Wichers' comment: the best arm of the last ten steps nine times in ten): a thermostat regulates
+    the present and keeps nothing of the task. The agent reads as "learner" only if its return is above that of every thermostat
+    tried beyond doubt, paired on the same tasks. The test says no more than that: there may be better thermostats, and an agent
+    that is not above those tried may learn all the same. The best policy on the last action and reward alone should be among
+    them, and what a thermostat could use, such as a clock.
 
     Args:
         returns: the agent's return on each task, [tasks].
-        thermostats: name → returns of a thermostat on the same tasks, [tasks]; or its expected return, a number, if known
-            exactly.
+        thermostats: name → returns of a thermostat on the same tasks, [tasks].
         chance: expected return of a policy that sees nothing.
     """
     returns = np.asarray(returns, dtype=np.float64)
     if not thermostats:
         raise ValueError("thermostats: got none, allowed: at least one on the same tasks")
-    played = {name: np.broadcast_to(np.float64(given), returns.shape) if np.ndim(given) == 0 else given
-              for name, given in thermostats.items()}  # fmt: skip
-    for name, given in {"returns": returns, **played}.items():
+    for name, given in {"returns": returns, **thermostats}.items():
         if np.shape(given) != returns.shape or returns.ndim != 1 or not np.isfinite(given).all():
             raise ValueError(f"{name}: got shape {np.shape(given)}, allowed: finite [tasks], as many as returns")
-    margins = {name: estimate(returns - given) for name, given in played.items()}
+    margins = {name: estimate(returns - given) for name, given in thermostats.items()}
     above_chance = estimate(returns - chance)
     if not beyond_doubt(above_chance):
-        return ThermostatTest("not above chance", above_chance, margins)
+        below = beyond_doubt(above_chance._replace(mean=-above_chance.mean))
+        return ThermostatTest("below chance" if below else "not above chance", above_chance, margins)
     learner = all(beyond_doubt(margin) for margin in margins.values())
-    return ThermostatTest("learner" if learner else "thermostat", above_chance, margins)
+    return ThermostatTest("learner" if learner else "not above a thermostat", above_chance, margins)
 
 
 def window_curve(values: Mapping[int, np.ndarray], ceilings: Mapping[int, float], floor: float) -> list[Metric]:

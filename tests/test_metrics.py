@@ -5,14 +5,16 @@ import pytest
 from scipy import stats
 
 from mesasim.agents.bandit_references import LastTen, Random, Thompson, WinStayLoseShift
-from mesasim.evaluate import evaluate_agent
+from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.metrics import (
     Estimate,
     Metric,
     beyond_doubt,
     doubt,
     estimate,
+    frozen_weights_slope,
     metric,
+    rises,
     thermostat_test,
     welch,
     window_curve,
@@ -48,6 +50,23 @@ def test_a_metric_without_a_scale_is_refused():
 def test_a_difference_of_unknown_error_is_never_beyond_doubt():
     assert not beyond_doubt(Estimate(5.0, float("nan")))
     assert not beyond_doubt(estimate(np.array([5.0])))
+
+
+def test_few_values_that_happen_to_be_alike_are_not_certain():
+    assert not beyond_doubt(estimate(np.ones(2))) and not beyond_doubt(estimate(np.ones(29)))
+    assert beyond_doubt(estimate(np.ones(30))) and beyond_doubt(Estimate(1.0, 0.0)), "known exactly"
+
+
+def test_an_agent_that_earns_the_same_in_every_trial_rises_over_steps_and_not_over_trials():
+    """Only the second step of each trial pays, as in the two-step task."""
+    paid = np.random.default_rng(0).random((5000, 20)) < 0.5
+    rewards = np.stack([np.zeros_like(paid), paid], axis=2).reshape(5000, 40).astype(np.float32)
+    found = Evaluation("", "", rewards, np.full(5000, 40), {}, "", "", 0.0, trials=np.arange(40) // 2)
+    assert frozen_weights_slope(rewards).mean > 4 * frozen_weights_slope(np.tile(rewards, (20, 1))).se
+    assert not rises(frozen_weights_slope(found.rewards_by_trial))
+    assert np.array_equal(found.rewards_by_trial, paid)
+    found.rewards[:, :20] = 0  # ten trials that are not paid
+    assert found.rewards_by_trial.shape == (5000, 10)
 
 
 @pytest.mark.parametrize("n", [3, 6, 30])
@@ -87,15 +106,15 @@ def played():
     ("agent", "verdict"),
     [
         ("random", "not above chance"),
-        ("win_stay_lose_shift", "thermostat"),
-        ("another last_ten", "thermostat"),
+        ("win_stay_lose_shift", "not above a thermostat"),
+        ("another last_ten", "not above a thermostat"),
         ("thompson", "learner"),
     ],
 )
 def test_planted_agents_read_as_what_they_are(played, agent, verdict):
     thermostats = {name: played[name] for name in ("win_stay_lose_shift", "last_ten")}
     found = thermostat_test(played[agent], thermostats, chance=50.0)
-    assert found.verdict == verdict, found.sentence(agent)
+    assert found.verdict == verdict, found
     assert found.above_chance.mean == pytest.approx(played[agent].mean() - 50.0)
 
 
@@ -104,6 +123,15 @@ def test_the_thermostat_test_is_paired_by_task():
     luck = np.random.default_rng(0).normal(60, 20, size=200)
     assert thermostat_test(luck + 0.1, {"reflex": luck}, chance=50.0).verdict == "learner"
     assert estimate(luck + 0.1).se > 1.0
+
+
+def test_the_thermostat_test_names_the_one_an_agent_is_least_surely_above():
+    rng = np.random.default_rng(0)
+    returns = rng.normal(60, 1, size=500)
+    beaten = {"nearer, surely": returns - 0.3, "further, barely": returns - 1 + rng.normal(0, 30, size=500)}
+    found = thermostat_test(returns, beaten, chance=50.0)
+    assert found.hardest == "further, barely" and found.verdict == "not above a thermostat"
+    assert thermostat_test(returns, beaten, chance=70.0).verdict == "below chance"
 
 
 def test_the_thermostat_test_refuses_other_tasks_and_rewards_that_are_no_numbers():

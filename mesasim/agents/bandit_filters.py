@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mesasim.agents.bandit_base import BanditReference, Memory, refuse_nan
 from mesasim.agents.bandit_beliefs import NormalBelief
-from mesasim.agents.bandit_references import BanditReference, Greedy, Memory, Thompson, refuse_nan
+from mesasim.agents.bandit_references import Greedy, Thompson
 from mesasim.agents.base import Observation, ScriptedAgent
 from mesasim.exact import informative_arm
 from mesasim.exact.restless import RestlessFilter

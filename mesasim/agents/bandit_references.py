@@ -1,5 +1,5 @@
-"""Scripted agents for Bandit-v0, of known nature: what chance, reflexes, thermostats, learning rules and the optimum
-earn. They read the engine's history fields and keep counts; what they believe about an arm is in bandit_beliefs.py.
+"""Scripted agents for Bandit-v0, of known nature: what learning rules and the optimum earn, and the list of all.
+Thermostats are in bandit_thermostats.py, what all of them keep in bandit_base.py, what they believe in bandit_beliefs.py.
 
 "RL^2's" marks variants of the evaluation script behind the table of Duan et al. 2016 (arXiv 1611.02779), whose columns
 UCB1, OTS and Gittins are not the textbook algorithms. Ties fall to an arm drawn uniformly, in RL^2's variants to the
@@ -10,96 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mesasim.agents.bandit_base import BanditReference, Memory, Random
 from mesasim.agents.bandit_beliefs import Belief, BetaBelief, PerArm, by_arm
-from mesasim.agents.base import Observation, ScriptedAgent
+from mesasim.agents.bandit_thermostats import ClockedReflex, LastTen, RecentPosterior, WinStayLoseShift
 from mesasim.exact import beta_bandit
 from mesasim.exact.bandit import BernoulliBandit, GittinsTable
 from mesasim.exact.beta_bandit import BetaBandit
-
-
-class Memory(NamedTuple):
-    """What an agent has seen of the present task."""
-
-    pulls: Tensor  # [N, arms]: times each arm was pulled
-    sums: Tensor  # [N, arms]: rewards from each arm
-    action: Tensor  # [N] int64: the last arm, -1 before the first pull
-    reward: Tensor  # [N]: its reward
-    recent_pulls: Tensor  # [N, window, arms]: the last pulls as one-hot rows, 0 where there was none yet
-    recent_rewards: Tensor  # [N, window]
-
-
-def refuse_nan(name: str, values: Tensor) -> Tensor:
-    """The values as they came; ValueError where one is NaN, beside which the highest would be the first."""
-    if bool(values.isnan().any()):
-        raise ValueError(f"{name}: got NaN, allowed: numbers")
-    return values
-
-
-class BanditReference(ScriptedAgent):
-    """Keeps the counts; subclasses write `choose`. Carry: pulls, reward sums [arms each], then the last `window` pulls
-    and rewards. `pulls` is the length of an episode."""
-
-    first_among_ties = False
-
-    def __init__(self, arms: int, pulls: int, seed: int = 0, *, window: int = 0) -> None:
-        for name, value, low in (("arms", arms, 2), ("pulls", pulls, 1)):
-            if not isinstance(value, int) or value < low:
-                raise ValueError(f"{name}: got {value!r}, allowed: integers from {low}")
-        super().__init__(arms, 2 * arms + window * (arms + 1), seed)
-        self.arms, self.pulls, self.window = arms, pulls, window
-
-    def act(self, obs: Observation, carry: Tensor) -> tuple[Tensor, Tensor]:
-        action, reward = obs["previous_action"][:, 0].long(), obs["previous_reward"][:, 0]
-        pulled = torch.nn.functional.one_hot(action.clamp(min=0), self.arms) * (action >= 0)[:, None]
-        pulls, sums, recent_pulls, recent_rewards = carry.split(
-            [self.arms, self.arms, self.window * self.arms, self.window], dim=1
-        )
-        recent_pulls = torch.cat([recent_pulls, pulled], 1)[:, self.arms :] if self.window else recent_pulls
-        recent_rewards = torch.cat([recent_rewards, reward[:, None]], 1)[:, 1:] if self.window else recent_rewards
-        memory = Memory(
-            pulls + pulled, sums + pulled * reward[:, None], action, reward,
-            recent_pulls.unflatten(1, (self.window, self.arms)), recent_rewards,
-        )  # fmt: skip
-        return self.choose(memory), torch.cat([memory.pulls, memory.sums, recent_pulls, recent_rewards], dim=1)
-
-    def choose(self, memory: Memory) -> Tensor:
-        """The arm to pull, int64 [N]."""
-        raise NotImplementedError
-
-    def best(self, index: Tensor) -> Tensor:
-        """An arm of the highest index [N, arms], int64 [N]; ValueError where one is NaN."""
-        refuse_nan("index", index)
-        if self.first_among_ties:
-            return index.argmax(dim=1)
-        lots = self.uniform(index.shape, index.device)
-        return torch.where(index == index.amax(dim=1, keepdim=True), lots, -1.0).argmax(dim=1)
-
-    def uniform(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """Uniform draws from [0, 1) out of the agent's own generator, which lives on the CPU."""
-        return torch.rand(tuple(shape), generator=self.generator).to(device)
-
-    def random_arm(self, memory: Memory) -> Tensor:
-        slots = memory.action.shape[0]
-        return torch.randint(self.arms, (slots,), generator=self.generator).to(memory.action.device)
-
-    def remaining(self, memory: Memory) -> Tensor:
-        """Pulls left, int64 [N]; 0 at an episode's last observation, after which no pull counts."""
-        left = self.pulls - memory.pulls.sum(dim=1).long()
-        if bool((left < 0).any()):
-            raise ValueError(f"pulls: got {self.pulls}, allowed: at least the length of an episode, which is longer")
-        return left
-
-
-class Random(BanditReference):
-    """Every arm uniformly at random."""
-
-    def choose(self, memory: Memory) -> Tensor:
-        return self.random_arm(memory)
 
 
 class Greedy(BanditReference):
@@ -255,43 +176,6 @@ class BayesOptimal(BanditReference):
         return self.best(optimal)
 
 
-class WinStayLoseShift(BanditReference):
-    """Keeps the arm after a reward above `threshold`, else shifts: to another arm drawn uniformly, or with shift="next"
-    to the next in a fixed cycle, the best memory of one known (mesasim.exact.bandit.memory_of_one)."""
-
-    def __init__(self, arms: int, pulls: int, seed: int = 0, shift: str = "random", threshold: float = 0.5) -> None:
-        if shift not in ("random", "next"):
-            raise ValueError(f"shift: got {shift!r}, allowed: 'random', 'next'")
-        super().__init__(arms, pulls, seed)
-        self.shift, self.threshold = shift, threshold
-
-    def choose(self, memory: Memory) -> Tensor:
-        drawn = self.random_arm(memory)
-        furthest = self.arms if self.shift == "random" else 2
-        steps = torch.randint(1, furthest, drawn.shape, generator=self.generator).to(drawn.device)
-        shifted = torch.where(memory.reward > self.threshold, memory.action, (memory.action + steps) % self.arms)
-        return torch.where(memory.action < 0, drawn, shifted)
-
-
-class LastTen(BanditReference):
-    """With probability .9 the best arm of the last ten pulls, else an arm drawn uniformly: a thermostat of the present
-    state that cannot tell one task from another (Nevan Wichers' objection). The best has the highest sum of rewards in
-    the window, or with by="mean" the highest mean, where arms outside the window count as 0."""
-
-    def __init__(self, arms: int, pulls: int, seed: int = 0, by: str = "sum") -> None:
-        if by not in ("sum", "mean"):
-            raise ValueError(f"by: got {by!r}, allowed: 'sum', 'mean'")
-        super().__init__(arms, pulls, seed, window=10)
-        self.by = by
-
-    def choose(self, memory: Memory) -> Tensor:
-        score = (memory.recent_pulls * memory.recent_rewards[:, :, None]).sum(dim=1)
-        if self.by == "mean":
-            score = score / memory.recent_pulls.sum(dim=1).clamp(min=1)
-        explore = self.uniform(memory.action.shape, memory.action.device) < 0.1
-        return torch.where(explore, self.random_arm(memory), self.best(score))
-
-
 @dataclass(frozen=True)
 class Reference:
     """A registered agent: `make(arms, pulls, seed, **params)`, where params may name the grid's parameter and, if
@@ -320,6 +204,8 @@ REFERENCES = {
     "win_stay_lose_next": Reference("thermostat", WinStayLoseShift, params={"shift": "next"}),
     "last_ten_sum": Reference("thermostat", LastTen, params={"by": "sum"}),
     "last_ten_mean": Reference("thermostat", LastTen, params={"by": "mean"}),
+    "recent_posterior": Reference("thermostat", RecentPosterior),
+    "clocked_reflex": Reference("thermostat", ClockedReflex),
     "greedy": Reference("learner", Greedy),
     "epsilon_greedy": Reference("learner", EpsilonGreedy, grid={"epsilon": TENTHS}),
     "ucb1_textbook": Reference("learner", UCB1),
@@ -331,3 +217,9 @@ REFERENCES = {
     "gittins": Reference("learner", Gittins, uses_prior=True),
     "bayes_optimal": Reference("optimal", BayesOptimal, uses_prior=True),
 }
+
+__all__ = [
+    "REFERENCES", "UCB1", "ApproximateGittins", "BayesOptimal", "ClockedReflex", "EpsilonGreedy", "Gittins", "Greedy", "LastTen",
+    "MostProbableThompson", "OptimisticThompson", "Random", "RecentPosterior", "Reference", "Thompson", "TunedUCB",
+    "WinStayLoseShift",
+]  # fmt: skip

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.progress import Progress
 
 from mesasim import baselines
@@ -25,7 +24,14 @@ from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
-from mesasim.experiments.shared.comparing import Comparison, Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import (
+    Comparison,
+    Learner,
+    evaluate_all,
+    privileges,
+    seeds_table,
+    train_learners,
+)
 from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
@@ -36,6 +42,7 @@ NAME = "bandit-learning"
 RL2 = {f"{arms}x{pulls}": {"arms": arms, "pulls": pulls} for pulls in (10, 100) for arms in (5, 10, 50)}
 DEPENDENT = ("dependent_uniform", "dependent_easy", "dependent_medium", "dependent_hard")
 WANG = {"2x100": {"arms": 2, "pulls": 100}} | {p: {"arms": 2, "pulls": 100, "prior": p} for p in DEPENDENT}
+REWARDED = 30  # pulls up to which the recipe trains on rewards alone
 GRIDS: dict[str, dict[str, dict[str, Any]]] = {"": {}, "rl2": RL2, "wang": WANG, "all": RL2 | WANG}
 
 
@@ -87,7 +94,7 @@ def recipe(options: Mapping[str, Any], **settings: Any) -> PPOConfig:
     apart from a thermostat: it begins with a long memory, is told its regret instead of its rewards, and its critic sees the
     oracle. All three serve training alone; the last two take the luck of rewards and tasks out of what it is taught.
     `settings` of PPOConfig go before the recipe's, but for those that are None."""
-    if options["pulls"] <= 30:
+    if options["pulls"] <= REWARDED:
         chosen: dict[str, Any] = {"num_envs": 2048, "iterations": 250}
     else:
         chosen = {
@@ -156,14 +163,12 @@ def compare(
 
 
 def summary_of(config: Config, options: Mapping[str, Any], comparison: Comparison) -> dict[str, Any]:
-    reflexes = thermostats.of_bandit(comparison)
+    reflexes = thermostats.returns_of(comparison, thermostats.BANDIT)
     return {
         "question": question(sys.modules[__name__]),
         "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in comparison.trained],
-        "reading": comparison.scale.how
-        + ". "
-        + "; ".join(f"{name} earns {float(np.mean(earned)):.3f}" for name, earned in reflexes.items())
-        + ". Slope: reward gained a pull within the episode (least squares, over tasks).",
+        "reading": f"{comparison.scale.how}. {thermostats.earned(reflexes)} Slope: reward gained a pull within the episode "
+        f"(least squares, over tasks). {privileges(learners(config, dict(options)))}",
         "world": "Bandit-v0",
         "options": dict(options),
         "seed": config.seed,

@@ -19,7 +19,7 @@ from mesasim.agents import NetworkConfig
 from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared import thermostats
-from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, privileges, seeds_table, train_learners
 from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
@@ -82,11 +82,11 @@ def run(
         trained = train_learners(chosen, seeds, out, progress, resume=resume)
         natures = {name: learner.nature for name, learner in chosen.items()}
         comparison = evaluate_all(setting, natures, trained, progress, references=CONTROLS)
-    reflexes = thermostats.of_bandit(comparison)
+    reflexes = thermostats.returns_of(comparison, thermostats.BANDIT)
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained],
-        "reading": comparison.scale.how + ".",
+        "reading": f"{comparison.scale.how}. {thermostats.earned(reflexes)}{privileges(chosen)}",
         "world": "Bandit-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
         **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("Reward by what is withheld", {"": comparison})],

@@ -25,9 +25,9 @@ from mesasim.agents import NetworkConfig
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
 from mesasim.experiments.shared import thermostats
-from mesasim.experiments.shared.comparing import Learner, evaluate_all, seeds_table, train_learners
+from mesasim.experiments.shared.comparing import Learner, evaluate_all, privileges, seeds_table, train_learners
 from mesasim.experiments.shared.settings import experiment_settings
-from mesasim.metrics import by_step, estimate, frozen_weights_slope
+from mesasim.metrics import by_step, estimate
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
@@ -113,15 +113,15 @@ def run(
     published = PUBLISHED.get(config.trials, {})
     for row, evaluation in zip(comparison.rows, comparison.evaluations, strict=True):
         row |= by_trial(evaluation, config.trials)
-        name = "rl2" if row["nature"] in ("transformer", "recurrent") else row["agent"]
-        if name in published:
-            row |= against(row, published[name])
-    reflexes: dict[str, np.ndarray | float] = {"last_ten": comparison.evaluation("last_ten").returns}
+        if row["agent"] in published:
+            row |= against(row, published[row["agent"]])
+    reflexes = thermostats.returns_of(comparison, thermostats.TABULAR_MDP)
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained]
         + [reproduction(row) for row in comparison.rows if "published" in row],
-        "reading": comparison.scale.how + ". Slope of a trial's reward over trials (least squares, over tasks).",
+        "reading": f"{comparison.scale.how}. {thermostats.earned(reflexes)} Slope of a trial's reward over trials (least "
+        f"squares, over tasks). {privileges(chosen)}{rl2(published)}",
         "world": "TabularMDP-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
         **thermostats.readings(comparison, reflexes),
         "tables": [seeds_table("Reward", {"": comparison}), trials_table(comparison.rows)],
@@ -129,16 +129,17 @@ def run(
     return finish_run(out, NAME, asdict(config), Config(), summary, comparison.evaluations)
 
 
+def rl2(published: dict[str, float]) -> str:
+    """What the published network earned, which was trained on other terms than those here."""
+    return f" RL^2, on rewards and without the previous state, earned {published['rl2']}." if published else ""
+
+
 def by_trial(evaluation: Evaluation, trials: int) -> dict[str, Any]:
-    """Mean reward of each trial, its standard error, and the slope over trials where there are several."""
+    """Mean reward of each trial, its standard error, and the value lost to all actions."""
     rewards = evaluation.rewards.reshape(len(evaluation.rewards), trials, -1).sum(axis=2)
     mean, se = by_step(rewards)
     regret = estimate(np.asarray(evaluation.oracle["expected_regret"][:, 0]))
-    row = {"reward_by_trial": mean.tolist(), "reward_by_trial_se": se.tolist(), "value_lost": regret.mean}
-    if trials > 1:
-        slope = frozen_weights_slope(rewards)
-        row |= {"slope_by_trial": slope.mean, "slope_by_trial_se": slope.se}
-    return row
+    return {"reward_by_trial": mean.tolist(), "reward_by_trial_se": se.tolist(), "value_lost": regret.mean}
 
 
 def against(row: dict[str, Any], published: float) -> dict[str, float]:

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.agents.base import Agent
@@ -115,13 +113,14 @@ def run(
             progress.advance(bar)
     for row in comparison.rows:
         row |= measured(stays[row["agent"]])
-    reflexes: dict[str, np.ndarray | float] = {"best memory of one trial": memory}
+    reflexes = thermostats.returns_of(comparison, thermostats.TWO_STEP)
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": [
             f"{thermostats.verdict(comparison, name, reflexes)} {staying(comparison.row(name))}" for name in trained
         ],
-        "reading": f"{comparison.scale.how}. The best policy that remembers one trial earns {memory:.3f}. Effects: log-odds "
+        "reading": f"{comparison.scale.how}. {thermostats.earned(reflexes)} The best policy that remembers "
+        f"one trial earns {memory:.3f}, exactly. Effects: log-odds "
         "of staying for a predictor coded -1 or 1, beside whether the action was right; standard errors by episode. The "
         "learning rules' stay probabilities are those at their classes' own parameters, not at the tuned ones.",
         "world": "TwoStep-v0", "options": options, "seed": config.seed, "agents": comparison.rows,

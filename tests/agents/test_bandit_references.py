@@ -5,6 +5,8 @@ import torch
 
 import mesasim
 from mesasim.agents.bandit_references import REFERENCES
+from mesasim.evaluate import evaluate_agent
+from mesasim.exact import last_outcome
 from mesasim.exact.bandit import BernoulliBandit, memory_of_one
 
 SOME = 3000  # slots that see the same history, to see how often each arm is chosen
@@ -243,3 +245,28 @@ def test_an_episode_longer_than_the_agent_was_made_for_is_refused():
     for name in ("gittins", "bayes_optimal"):
         with pytest.raises(ValueError, match="pulls: got 2, allowed: at least the length"):
             choices(make(name, 3, 2), [(0, 1.0)] * 3)
+
+
+def test_a_recent_posterior_forgets_what_is_older_than_its_window():
+    agent = make("recent_posterior", 3, 100)
+    good, bad = (0, 1.0), (1, 0.0)
+    assert (
+        agent.window == 10
+        and make("recent_posterior", 3, 30).window == 3
+        and make("recent_posterior", 3, 5).window == 1
+    )
+    assert choices(agent, [good] * 10).tolist() == [1, 0, 0]
+    assert choices(agent, [good] * 10 + [bad] * 9).tolist() == [1, 0, 0], "one reward is still in sight"
+    assert choices(agent, [good] * 10 + [bad] * 10).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.05)
+
+
+def test_a_clocked_reflex_earns_what_its_policy_is_worth():
+    agent = make("clocked_reflex", 2, 20)
+    played = evaluate_agent(
+        agent, "", "", world="Bandit-v0", options={"arms": 2, "pulls": 20}, tasks=20_000, seed=3, num_threads=1
+    )  # fmt: skip
+    exact = last_outcome.best_with_clock(2, 20).value
+    assert abs(played.returns.mean() - exact) < 4 * played.returns.std() / 20_000**0.5
+    assert exact > memory_of_one(2, 20) + 0.1, "the clock is worth something"
+    with pytest.raises(ValueError, match="arms, pulls: got 5, 20"):
+        make("clocked_reflex", 5, 20)

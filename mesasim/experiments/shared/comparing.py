@@ -28,6 +28,15 @@ class Learner(NamedTuple):
     ppo: PPOConfig
 
 
+def privileges(learners: Mapping[str, Learner]) -> str:
+    """A sentence on what learners were given in training that no agent sees, or ""."""
+    told = [name for name, learner in learners.items() if learner.ppo.told == "regret"]
+    valued = [name for name, learner in learners.items() if learner.ppo.critic == "oracle"]
+    said = [f"{', '.join(told)} told the regret of each action instead of its reward"] if told else []
+    said += [f"{', '.join(valued)} given values by a critic that sees the oracle"] if valued else []
+    return f"In training, and there alone: {'; '.join(said)}." if said else ""
+
+
 class Trained(NamedTuple):
     """One network of one seed at its last weights."""
 
