@@ -115,10 +115,11 @@ def learners(config: Config, options: Mapping[str, Any]) -> dict[str, Learner]:
         num_threads=config.num_threads,
         seed=config.seed,
     )
-    # A memory of one cannot tell how well an episode goes, so its critic is no help: whole returns, more exploration.
+    # A memory of one cannot tell how well an episode goes, so its critic is no help: whole returns, more exploration; and
+    # that staying after a reward pays shows in the next reward, while it is lost in the sum of many.
     window = replace(
         gru, network=NetworkConfig("window", window=1), iterations=max(1, gru.iterations // 2), gae_lambda=1.0,
-        entropy=0.05, critic="agent",
+        first_discount=0.0, discount=0.9, entropy=0.05, critic="agent",
     )  # fmt: skip
     mlp = replace(gru, network=NetworkConfig("mlp"), iterations=max(1, gru.iterations // 5))
     return {
