@@ -30,7 +30,7 @@ from mesasim.experiments import question
 from mesasim.experiments.bandit_learning import recipe
 from mesasim.experiments.shared.comparing import Learner, train_learners
 from mesasim.experiments.shared.settings import experiment_settings
-from mesasim.metrics import Estimate, estimate, welch
+from mesasim.metrics import Estimate, beyond_doubt, estimate, welch
 from mesasim.progress import bars
 from mesasim.results import below_optimum, summarize
 from mesasim.runs import finish_run, start_run
@@ -42,7 +42,7 @@ CLASSES = ("low", "high")
 DISCOUNT = 0.5
 
 
-@experiment_settings(iterations=2, tasks=150, blocks=4, block_episodes=5, pulls=50)
+@experiment_settings(iterations=2, tasks=150, blocks=6, block_episodes=5, pulls=50)
 @dataclass
 class Config:
     """Flags of the experiment."""
@@ -64,7 +64,7 @@ class Config:
     seed: int = 1
     """Seed of weights, training and evaluation."""
     quick: bool = False
-    """A small form that only shows that everything runs: 2 iterations, 4 blocks of each volatility."""
+    """A small form that only shows that everything runs: 2 iterations, 6 blocks of each volatility."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
 
@@ -155,7 +155,7 @@ def run(
         found = fitted[row["agent"]]
         row |= {
             "learning_rate": {c: list(found.rate[c][:2]) for c in CLASSES},
-            "learning_rate_difference": list(found.difference),
+            "learning_rate_difference": list(found.difference[:2]),
             "bic_by_block": found.by_block,
             "bic_by_volatility": found.by_volatility,
             "adapts": adapts(found),
@@ -223,11 +223,10 @@ def fit(played: Played, config: Config) -> Fitted:
 
 
 def adapts(found: Fitted) -> bool:
-    """Whether a learning rate for each volatility is told from one for both: by BIC over the two volatilities, and beyond
-    four standard errors over blocks."""
-    return "a" in min(found.by_volatility, key=found.by_volatility.__getitem__) and (
-        abs(found.difference.mean) > 4 * found.difference.se
-    )
+    """Whether a learning rate for each volatility is told from one for both: by BIC over the two volatilities, and by a
+    difference, of either sign, that is beyond doubt over blocks (metrics.beyond_doubt)."""
+    apart = found.difference._replace(mean=abs(found.difference.mean))
+    return "a" in min(found.by_volatility, key=found.by_volatility.__getitem__) and beyond_doubt(apart)
 
 
 def verdict(name: str, found: Fitted) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from mesasim.experiments import inner_learning_rate
+from mesasim.metrics import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,21 @@ def test_two_rates_are_recovered_and_told_from_one(rows):
     row = rows["rescorla_wagner 0.2 or 0.7"]
     assert near(row, "low", 0.2) and near(row, "high", 0.7) and row["adapts"]
     assert min(row["bic_by_volatility"], key=row["bic_by_volatility"].get) == "ab"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_rate_is_said_to_adapt_by_the_degrees_of_freedom_of_the_difference(sign):
+    def found(standard_errors, df):
+        difference = Estimate(sign * 0.01 * standard_errors, 0.01, df)
+        return inner_learning_rate.Fitted({}, difference, {}, {"b": 10.0, "ab": 0.0})
+
+    assert not inner_learning_rate.adapts(found(6, 3.0)), "6 standard errors of two blocks each say little"
+    assert inner_learning_rate.adapts(found(6, 38.0)) and not inner_learning_rate.adapts(found(4.1, 38.0))
+
+
+def test_rates_and_their_difference_are_a_mean_and_a_standard_error(rows):
+    for row in rows.values():
+        assert {len(row["learning_rate_difference"]), *map(len, row["learning_rate"].values())} == {2}
 
 
 def test_the_filter_is_the_ceiling_and_random_the_floor(rows):
