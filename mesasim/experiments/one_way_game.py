@@ -28,6 +28,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.exact import one_way as exact
 from mesasim.experiments import question
 from mesasim.experiments.shared import known_opponent
+from mesasim.experiments.shared.comparing import beside
 from mesasim.experiments.shared.imitation import Imitation, taught
 from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import estimate
@@ -172,7 +173,7 @@ def run(
     rows = [summarize(e, 0.0, 0.5, trained=e.agent in networks) for e in evaluations]
     budgets, series = budget_table(config)
     summary = {
-        "question": question(sys.modules[__name__]), "verdicts": verdicts(config, rows, budgets),
+        "question": question(sys.modules[__name__]), "verdicts": verdicts(config, evaluations, budgets),
         "reading": f"Pay of one round, {config.n} bits for scripted players, against an A that knows the player's distribution "
         "and writes the best response to it. Ceiling: 1/2, exact; floor: 0, a z that is foreseen. "
         "Networks (*) were taught by watching, not by reward, unless it is said that they were rewarded.",
@@ -263,12 +264,15 @@ def size_curves(config: Config, rows: list[dict[str, Any]]) -> list[dict[str, An
     return [{"title": "Networks' pay by n", "x": "bits", "y": "pay of a round", "series": series}]
 
 
-def verdicts(config: Config, rows: list[dict[str, Any]], budgets: dict[str, Any]) -> list[str]:
-    """What the numbers say, in sentences."""
-    by_name = {row["agent"]: row for row in rows}
+def verdicts(config: Config, evaluations: list[Evaluation], budgets: dict[str, Any]) -> list[str]:
+    """What the numbers say, in sentences; networks are compared round by round, on the same tasks."""
+    by_name = {e.agent: e for e in evaluations}
 
     def pay(name: str) -> str:
-        return f"{by_name[name]['reward_mean']:.3f} ± {by_name[name]['reward_se']:.3f}"
+        return str(estimate(by_name[name].returns))
+
+    def stands(name: str, other: str, called: str) -> str:
+        return beside(estimate(by_name[name].returns - by_name[other].returns), called)
 
     said = [
         f"Scripted, {config.n} bits, A knows B: stateful {pay('stateful_random')}, random bits in sight "
@@ -278,17 +282,13 @@ def verdicts(config: Config, rows: list[dict[str, Any]], budgets: dict[str, Any]
     said.append(f"Budget curve at {config.n} bits: at most {worst:.1f} SE from the closed form.")
     for n in config.sizes:
         names = [f"{name}, n = {n}" for name in ("gru", "window", "window + random bits")]
-        gru, window, bits = (by_name[name] for name in names)
-        apart = gru["reward_mean"] - window["reward_mean"]
-        error = float(np.hypot(gru["reward_se"], window["reward_se"]))
-        back = bits["reward_mean"] - gru["reward_mean"]
+        gru, window, bits = names
         said.append(
-            f"Taught, {n} bits: gru {pay(names[0])}, window {pay(names[1])}, window with random bits {pay(names[2])}. The gru is "
-            f"{'ahead of' if apart > 4 * error else 'not ahead of'} the window ({apart:+.3f} ± {error:.3f}); with random bits in "
-            f"sight the window is {back:+.3f} from the gru."
+            f"Taught, {n} bits: gru {pay(gru)}, window {pay(window)}, window with random bits {pay(bits)}. The gru is "
+            f"{stands(gru, window, 'the window')}; with random bits in sight the window is {stands(bits, gru, 'the gru')}."
         )
     names = [f"{name}, rewarded" for name in ("gru", "window", "window + random bits")]
-    found = "; ".join(f"{name} {pay(name)}, {by_name[name]['notes'][0]}" for name in names)
+    found = "; ".join(f"{name} {pay(name)}, {by_name[name].notes[0]}" for name in names)
     said.append(
         f"By reward, {config.rewarded_n} bits: {found}. Planted, two z's known by heart: {pay('two_points')}. Pay near 1/2 is no "
         "evidence of a memory where few different z are said."

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from mesasim.agents.base import ScriptedAgent
 from mesasim.agents.one_way_references import REFERENCES
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import question
+from mesasim.experiments.shared.comparing import outcome
 from mesasim.experiments.shared.imitation import Imitation, Record, taught, watch
 from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.integrity import weights_hash
@@ -41,6 +43,7 @@ from mesasim.vector import MesaVectorEnv
 NAME = "who-controls-memory"
 WORLD = "OneWay-v0"
 EDITS = ("none", "record swapped", "record erased", "state swapped", "state erased")
+FOLLOWS = 0.1  # least agreement of z with the untouched draft from which edits are read
 
 
 @experiment_settings(n=4, iterations=10, tasks=300)
@@ -178,7 +181,7 @@ def run(
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     evaluations, rows, table, natures = [], [], [], []
     for name, player in players(config, out, resume, quiet).items():
-        moved = {}
+        own_by_edit = {}
         for edit in EDITS:
             before, started = weights_hash(player.agent), time.process_time()
             played = play(player, config, edit)
@@ -202,11 +205,11 @@ def run(
                     other_se=other.se,
                 )
             )
-            moved[edit] = own
+            own_by_edit[edit] = played.own
             table.append(
                 [name, edit, *(text for one in (own, other, pay) for text in (f"{one.mean:.3f}", f"{one.se:.3f}"))]
             )
-        natures.append(verdict(name, moved))
+        natures.append(verdict(name, own_by_edit))
     head = ["player", "edit", "own draft", "± SE", "other's draft", "± SE", "pay", "± SE"]
     note = (
         "Agreement of z with a draft: 0 as two random strings (floor), 1 every bit (ceiling), over all but the last. "
@@ -221,21 +224,20 @@ def run(
     return finish_run(out, NAME, asdict(config), Config(), summary, evaluations)
 
 
-def loses(untouched: Any, after: Any) -> bool:
-    """Whether an edit takes away at least half of the agreement with the own draft, beyond four standard errors."""
-    lost = untouched.mean - after.mean
-    return lost > 0.5 * untouched.mean and lost > 4 * float(np.hypot(untouched.se, after.se))
-
-
-def verdict(name: str, moved: dict[str, Any]) -> str:
-    """Where a player's memory is, by which edits it does not survive."""
-    if moved["none"].mean < 4 * moved["none"].se or moved["none"].mean < 0.1:
-        return f"{name}: its z does not follow its draft; there is no memory to edit."
-    record, state = loses(moved["none"], moved["record swapped"]), loses(moved["none"], moved["state swapped"])
+def verdict(name: str, own: Mapping[str, np.ndarray]) -> str:
+    """Where a player's memory is, by which edits it does not survive. `own`: edit → agreement with the own draft, [tasks], of
+    the same games. An edit reaches the memory if it takes away more than half of that, beyond doubt, and not if less."""
+    follows = estimate(own["none"])
+    if (seen := outcome(follows._replace(mean=follows.mean - FOLLOWS))) != "above":
+        said = {"below": "too little of it is remembered to edit"}.get(seen, "whether it follows it is not told")
+        return f"{name}: its z agrees with its draft by {follows} (to be read from {FOLLOWS} on): {said}."
+    lost = {kind: estimate(own["none"] - own[f"{kind} swapped"]) for kind in ("record", "state")}
+    reached = tuple(outcome(estimate(own["none"] / 2 - own[f"{kind} swapped"])) for kind in lost)
     where = {
-        (True, False): "in the record: who edits what was said and done writes in it",
-        (False, True): "in its state: the record can be edited without effect",
-        (True, True): "in both",
-        (False, False): "in neither alone",
-    }
-    return f"{name}: its memory is {where[record, state]}."
+        ("above", "below"): "its memory is in the record: who edits what was said and done writes in it",
+        ("below", "above"): "its memory is in its state: editing the record takes away less than half of it",
+        ("above", "above"): "its memory is in both: editing either takes away more than half of it",
+        ("below", "below"): "its memory is in neither alone: editing either takes away less than half of it",
+    }.get(reached, "where its memory is is not told by these games")
+    swapped = ", ".join(f"{kind} swapped {by}" for kind, by in lost.items())
+    return f"{name}: {where} (agreement {follows}; lost with {swapped})."

@@ -6,6 +6,7 @@ import torch
 
 from mesasim import MesaVectorEnv, baselines
 from mesasim.agents.one_way_references import REFERENCES, Fixed
+from mesasim.evaluate import Evaluation
 from mesasim.exact import deception as exact_deception
 from mesasim.experiments import deception, one_way_game, who_controls_memory
 from mesasim.experiments.shared import known_opponent
@@ -85,6 +86,23 @@ def test_the_budget_table_is_on_the_closed_form_and_sees_the_naive_one(monkeypat
     assert [s["name"] for s in curve["series"]] == ["simulated, n = 6", "closed form"]
 
 
+def test_networks_of_the_game_are_compared_round_by_round():
+    config = one_way_game.Config(n=6, largest=4, tasks=400, num_threads=1)
+    luck = np.random.default_rng(1).normal(0.4, 0.3, 400)
+    gains = {"gru": 0.02, "window": 0.0, "window + random bits": 0.02}
+    names = {f"{name}, n = 4": gain for name, gain in gains.items()} | {f"{name}, rewarded": 0.0 for name in gains}
+    names |= dict.fromkeys(("stateful_random", "interspersed", "fixed", "two_points"), 0.0)
+
+    def played(name, gain, seed):
+        returns = luck + gain + np.random.default_rng(seed).normal(0, 0.01, 400)
+        return Evaluation(name, "", returns[:, None], np.ones(400), {}, "", "", 0.0, notes=["2 different z"])
+
+    evaluations = [played(name, gain, 2 + i) for i, (name, gain) in enumerate(names.items())]
+    said = next(one for one in one_way_game.verdicts(config, evaluations, {"rows": []}) if one.startswith("Taught"))
+    assert "The gru is above the window (+0.0" in said, "beyond doubt only if their common luck is taken off"
+    assert "the window is not told apart from the gru (" in said and "± 0.001)." in said
+
+
 def test_a_teacher_is_watched_as_it_plays_in_the_world():
     game = setting(4, **TOOL)
     teacher = REFERENCES["stateful_random"].make(game.full_options(), 3)
@@ -135,12 +153,29 @@ def test_planted_players_lose_their_memory_where_they_have_it_and_nowhere_else(n
     assert (played[f"{where} swapped"].other == 1).all(), "it says what another drafted"
     for edit in (f"{where} swapped", f"{where} erased"):
         assert abs(own[edit].mean) < 0.15 and played[edit].pay.mean() < 0.1
-    assert f"in {'its state' if where == 'state' else 'the record'}" in who_controls_memory.verdict(name, own)
+    said = who_controls_memory.verdict(name, {edit: one.own for edit, one in played.items()})
+    assert f"in {'its state' if where == 'state' else 'the record'}:" in said
 
 
-def test_a_player_without_memory_is_said_to_have_none():
-    _, own = agreements("random", False)
-    assert "no memory" in who_controls_memory.verdict("random", own)
+def test_a_player_without_memory_is_said_to_have_too_little():
+    played, _ = agreements("random", False)
+    said = who_controls_memory.verdict("random", {edit: one.own for edit, one in played.items()})
+    assert "too little of it is remembered" in said
+
+
+def test_where_a_memory_is_is_not_concluded_from_a_few_games():
+    """Six games of agreements all over, and many of the same: only the many say that the record's edit reaches no half."""
+    rng = np.random.default_rng(1)
+
+    def own(games):
+        lived = 0.8 + 0.2 * rng.choice([-1, 1], games)
+        return {"none": lived, "record swapped": lived - 0.1, "state swapped": 0.3 * rng.choice([-1.0, 1.0], games)}
+
+    few, many = (who_controls_memory.verdict("planted", own(games)) for games in (6, 2000))
+    assert "is not told" in few and "±" in few
+    assert "in its state" in many and "record swapped 0.100 ± 0.000" in many
+    idle = {edit: 0.1 + rng.normal(0, 0.5, 50) for edit in who_controls_memory.EDITS}
+    assert "whether it follows it is not told" in who_controls_memory.verdict("idle", idle)
 
 
 def test_an_unknown_edit_is_refused():

@@ -102,6 +102,12 @@ def outcome(difference: Estimate) -> str:
     return "below" if beyond_doubt(difference._replace(mean=-difference.mean)) else "not told apart"
 
 
+def beside(difference: Estimate, other: str) -> str:
+    """An outcome in words, its difference with it: "above OTHER (+0.100 ± 0.010)", "not told apart from OTHER (…)"."""
+    word = outcome(difference)
+    return f"{word}{' from' * (word == 'not told apart')} {other} ({difference.mean:+.3f} ± {difference.se:.3f})"
+
+
 def train_learners(
     learners: Mapping[str, Learner], seeds: Iterable[int], out: Path, progress: Progress, *, resume: bool,
     limits: tuple[float, float] | None = None,
