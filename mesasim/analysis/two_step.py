@@ -44,6 +44,7 @@ class Stay(NamedTuple):
 
 
 BLUR = 1e-3
+NULL = 1e-12  # of the largest eigenvalue of the information: below it, nothing; BLUR keeps what is met far above
 OUTCOMES = ("common_reward", "common_miss", "rare_reward", "rare_miss")
 SIGNS = {  # of each outcome
     "reward": np.array([1, -1, 1, -1]),
@@ -86,7 +87,11 @@ def play(
 
 
 def stay(trials: Trials) -> Stay:
-    """The analysis of what was done; at least two episodes of at least two trials, in which every outcome came.
+    """The analysis of what was done; at least two episodes of at least two trials.
+
+    What these trials do not tell is nan, with standard error nan: the probability after an outcome that never came, indices
+    made of it, and an effect that the predictors met do not identify (of whether the action was right, say, where it
+    always was).
 
     Effects are of a logistic regression of staying on reward, transition, their product and `right`, each coded -1 or 1.
     Every combination of these is given BLUR of its count as more stays and as more shifts, so that the log-odds of who
@@ -97,11 +102,9 @@ def stay(trials: Trials) -> Stay:
         raise ValueError(f"trials: got shape {trials.action.shape}, allowed: at least 2 episodes of at least 2 trials")
     stayed, total = _counts(trials)  # [episodes, 8]: outcomes of a wrong action, then of a right one
     by_outcome, seen = stayed[:, :4] + stayed[:, 4:], total[:, :4] + total[:, 4:]
-    if not seen.sum(axis=0).all():
-        missing = [name for name, n in zip(OUTCOMES, seen.sum(axis=0), strict=True) if n == 0]
-        raise ValueError(f"trials: got no {' and no '.join(missing)}, allowed: some of every outcome")
-    chance = by_outcome.sum(axis=0) / seen.sum(axis=0)
-    pull = (by_outcome - seen * chance) / seen.sum(axis=0)  # each episode's, on each probability
+    met = np.where(seen.sum(axis=0) > 0, seen.sum(axis=0), np.nan)  # nan: an outcome that never came
+    chance = by_outcome.sum(axis=0) / met
+    pull = (by_outcome - seen * chance) / met  # each episode's, on each probability
     indices = [_clustered(float(w @ chance), pull @ w) for w in (SIGNS["reward"], SIGNS["interaction"])]
     probability = {name: _clustered(float(chance[i]), pull[:, i]) for i, name in enumerate(OUTCOMES)}
     return Stay(probability, _logistic(stayed, total), *indices)
@@ -124,14 +127,18 @@ def _logistic(stayed: NDArray[np.float64], total: NDArray[np.float64]) -> dict[s
     outcomes = np.stack([np.ones(4), *SIGNS.values()], axis=1)
     design = np.concatenate([np.column_stack([outcomes, np.full(4, right)]) for right in (-1, 1)])
     met = total.sum(axis=0)
+    cells = design[met > 0]
+    # An effect is identified if it is a combination of the cells met; of the others the pseudo-inverse takes the shortest.
+    identified = np.isclose(np.diag(np.linalg.pinv(cells) @ cells), 1)
     met, yes = met * (1 + 2 * BLUR), stayed.sum(axis=0) + met * BLUR
     weights = np.zeros(design.shape[1])
     for _ in range(50):
         chance = 1 / (1 + np.exp(-design @ weights))
         information = design.T @ ((met * chance * (1 - chance))[:, None] * design)
-        change = np.linalg.solve(information, design.T @ (yes - met * chance))
+        change = np.linalg.pinv(information, rcond=NULL, hermitian=True) @ design.T @ (yes - met * chance)
         weights += np.clip(change, -2, 2)
         if abs(change).max() < 1e-10:
             break
-    scores = (stayed - total * chance) @ design @ np.linalg.inv(information)
+    scores = (stayed - total * chance) @ design @ np.linalg.pinv(information, rcond=NULL, hermitian=True)
+    weights, scores = np.where(identified, weights, np.nan), np.where(identified, scores, np.nan)
     return {name: _clustered(float(weights[i]), scores[:, i]) for i, name in enumerate((*SIGNS, "right"), start=1)}

@@ -12,6 +12,7 @@ memory of one trial shows it too. Sources: Wang et al. 2016 (arXiv 1611.05763), 
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,9 +32,11 @@ from mesasim.metrics import Estimate, beyond_doubt
 from mesasim.progress import bars
 from mesasim.runs import finish_run, start_run
 from mesasim.train.ppo import PPOConfig
+from mesasim.vector import MesaVectorEnv
 
 NAME = "two-step"
 WITHOUT = "gru without reward"
+UNTOLD = "not identified"
 UNTUNED = ("random", "win_stay_lose_shift", "last_outcome", "bayes_optimal")
 
 
@@ -92,6 +95,7 @@ def run(
     """Trains, freezes, evaluates, reads the choices and writes the report; returns the summary."""
     options: dict[str, Any] = {"trials": config.trials, "switching": config.switching}
     setting = baselines.Setting("TwoStep-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    both_states(setting, 2000 + config.seed)
     memory = exact.memory_of_one(**setting.full_options()).value
     chosen = learners(config, options)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
@@ -142,7 +146,7 @@ def stay_table(stays: dict[str, Stay]) -> dict[str, Any]:
     """Probability of staying after each outcome, effects and indices, an agent a row."""
 
     def cell(estimate: Estimate) -> str:
-        return f"{estimate.mean:.3f} ± {estimate.se:.3f}"
+        return UNTOLD if math.isnan(estimate.mean) else str(estimate)
 
     first = next(iter(stays.values()))
     head = ["agent", *(f"stay after {name.replace('_', ' ')}" for name in first.probability)]
@@ -155,12 +159,24 @@ def stay_table(stays: dict[str, Stay]) -> dict[str, Any]:
     return {"title": "Staying with an action", "head": head, "rows": rows, "note": ""}
 
 
+def both_states(setting: baselines.Setting, seed: int) -> None:
+    """ValueError where the good state is the same in all of the setting's tasks under `seed`, and stays: to be right is then
+    to choose one action, and a liking for it cannot be told from knowing."""
+    env = MesaVectorEnv(
+        setting.world, setting.tasks, seed=seed, oracle=True, num_threads=setting.num_threads, **setting.options
+    )
+    env.reset()
+    if setting.options["switching"] == 0 and env.buffers.group["oracle"]["good_state"].unique().numel() == 1:
+        raise ValueError(f"tasks: got {setting.tasks}, whose good state is the same in all, allowed: enough for both")
+
+
 def staying(row: dict[str, Any]) -> str:
     """One sentence of what an agent's staying shows."""
     found = Estimate(row["effect_interaction"], row["effect_interaction_se"], row["tasks"] - 1.0)
-    shown = (
-        f"{found.mean:.2f} ± {found.se:.2f}; reward alone {row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f}"
-    )
+    if math.isnan(found.mean):
+        return "Its choices do not identify a reward x transition interaction."
+    alone = f"{row['effect_reward']:.2f} ± {row['effect_reward_se']:.2f}"
+    shown = f"{found.mean:.2f} ± {found.se:.2f}; reward alone {UNTOLD if math.isnan(row['effect_reward']) else alone}"
     if beyond_doubt(found):
         return f"Its staying shows the reward x transition interaction ({shown})."
     return f"No reward x transition interaction is told from none ({shown})."

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mesasim.agents.two_step_references import REFERENCES, Daw
-from mesasim.analysis.two_step import Trials, play, stay
+from mesasim.analysis.two_step import SIGNS, Trials, play, stay
+from mesasim.experiments import two_step as experiment
 
 OPTIONS = {"trials": 100, "common": 0.75, "reward": 0.9, "switching": 0.0}
 FAR = 4  # standard errors
@@ -133,5 +134,31 @@ def test_too_little_to_analyse_is_refused():
         play(REFERENCES["random"].make(OPTIONS, 1), OPTIONS, 0, seed=1)
     with pytest.raises(ValueError, match="at least 2 episodes"):
         stay(by_hand(["0c+y 0c-y"]))
-    with pytest.raises(ValueError, match="rare_reward"):
-        stay(by_hand(["0c+y 0c-y 0r-y", "0c+y 0c-y 0r-y"]))
+
+
+def test_what_the_trials_do_not_tell_is_not_a_number_and_the_rest_is_that_of_the_trials():
+    """Every outcome, always the same action, which is always right: to be right cannot be told from to be."""
+    lived = ["0c+y 0c-y 0r+y 0r-y 0c+y", "0c-y 0c+y 0r-y 0r+y 0c-y"]
+    found = stay(by_hand(lived))
+    assert all(np.isnan(found.effects["right"][:2]))
+    assert all(abs(found.effects[name].mean) < 1e-6 and found.effects[name].se < 1e-6 for name in SIGNS)
+    told = stay(by_hand(["0c+y 1c-y 1r+y 0r-y 1c+y 0c+y", "0c-y 0c+y 1r-y 1r+y 0c-y 1c+y"]))
+    wrong_once = stay(by_hand(["0c+y 1c-y 1r+y 0r-y 1c+y 0c+n", "0c-y 0c+y 1r-y 1r+y 0c-y 1c+n"]))  # last: never followed
+    assert all(np.isnan(told.effects["right"][:2])) and told.effects["interaction"].se > 0
+    assert wrong_once.effects["interaction"] == pytest.approx(told.effects["interaction"])
+
+
+def test_after_an_outcome_that_never_came_nothing_is_said():
+    found = stay(by_hand(["0c+y 0c-y 1r-y 0c+n", "0c+n 0c-y 1r-y 0c+y"]))
+    assert np.isnan(found.probability["rare_reward"].mean) and found.probability["common_reward"].mean == 1
+    assert np.isnan(found.model_free_index.mean) and np.isnan(found.model_based_index.mean)
+    assert all(np.isnan(found.effects[name].mean) for name in SIGNS) and np.isfinite(found.effects["right"].mean)
+
+
+def test_a_report_says_what_is_not_identified():
+    one_sided = stay(by_hand(["0c+y 0c-y 0r+y 0r-y 0c+y", "0c-y 0c+y 0r-y 0r+y 0c-y"]))
+    without_rare = stay(by_hand(["0c+y 0c-y 1c-y 0c+n", "0c+n 0c-y 1c-y 0c+y"]))
+    (one, other) = experiment.stay_table({"one": one_sided, "other": without_rare})["rows"]
+    assert one.count("not identified") == 1 and other.count("not identified") == 2 + 3 + 2
+    said = [experiment.staying({"tasks": 2, **experiment.measured(found)}) for found in (one_sided, without_rare)]
+    assert said[0].startswith("No reward x transition interaction is told") and "do not identify" in said[1]

@@ -43,6 +43,7 @@ def test_a_count_that_means_nothing_is_refused_by_name(name):
         ("tsp-tour", {"width": 0}, "width: got 0"),
         ("two-step", {"tasks": 19}, "tasks: got 19 of 10 trials"),
         ("two-step", {"trials": 1}, "trials: got 1"),
+        ("two-step", {"tasks": 2, "trials": 100}, "tasks: got 2, whose good state is the same"),
         ("weather", {"learning_rate": -1.0}, "learning_rate: got -1"),
         ("why-it-emerges", {"iterations": 0}, "iterations: got 0"),
     ],
