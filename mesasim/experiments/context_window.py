@@ -253,14 +253,15 @@ def run(
 
 def bandit_verdict(comparison: Comparison) -> str:
     best = enumerate_policies(PULLS).value
-    rows = {row["agent"]: row for row in comparison.rows}
-    ones = [f"{name.split(', ')[1]} {rows[name]['reward_mean']:.3f}" for name in rows if name.endswith("c=1")]
-    whole = [
-        f"{name.split(', ')[1]} {rows[name]['reward_mean']:.3f}" for name in rows if name.endswith("whole history")
-    ]
+
+    def earned(seen: str) -> str:
+        names = [name for name in comparison.trained if name.endswith(seen)]
+        return ", ".join(f"{name.split(', ')[1]} {comparison.over_tasks(name)}" for name in names)
+
     return (
         f"Bandit of {ARMS} arms, {PULLS} pulls: the best policy that remembers one outcome earns {best:.3f}; with c = 1 "
-        f"{', '.join(ones)}; with the whole history {', '.join(whole)}; Bayes-optimal {comparison.scale.ceiling:.3f}."
+        f"{earned('c=1')}; with the whole history {earned('whole history')} (± standard error over tasks); Bayes-optimal "
+        f"{comparison.scale.ceiling:.3f}."
     )
 
 

@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.agents.sequence_references import window_agent
 from mesasim.exact.sequences import window_loss
-from mesasim.experiments.context_window import Config, predictors
+from mesasim.evaluate import Evaluation
+from mesasim.experiments.context_window import Config, bandit_verdict, predictors
+from mesasim.experiments.shared.comparing import Comparison, Trained
 from mesasim.experiments.shared.window_losses import (
     CONTEXTS,
     KINDS,
+    coin_verdicts,
     exact_evaluation,
     read,
+    readings,
     window_predictor,
     won_table,
 )
@@ -117,6 +122,24 @@ def test_a_trained_network_cut_to_two_symbols_lands_on_the_row_of_two(drawn, kin
     few = dataclasses.replace(exact(drawn, 2), rewards=exact(drawn, 2).rewards[:1000])
     reading = read(exact_evaluation("trained", "", rewards), few, 2)
     assert abs(reading.behind.mean) < 0.004 and reading.flat
+
+
+def test_the_largest_of_several_estimates_is_said_to_be_where_it_was_found(drawn):
+    found = {f"{kind} c={c}": exact(drawn, 2 if c == 8 else c) for kind in KINDS for c in (1, 4, 8)}
+    found |= {f"exact c={c}": exact(drawn, c) for c in CONTEXTS}
+    behind = readings(found)["gru c=8"].behind
+    for said in coin_verdicts(readings(found)):
+        assert f"at c = 8 of the 3 measured, by {behind.mean:.5f} ± {behind.se:.5f}" in said and "at most" not in said
+
+
+def test_the_bandits_verdict_gives_every_mean_its_standard_error():
+    names = ["bandit, gru c=1", "bandit, gru, whole history"]
+    returns = np.array([12.0, 10.0, 11.0, 11.0])
+    evaluations = [Evaluation(n, "", returns[:, None] + i, np.ones(4), {}, "", "", 0.0) for i, n in enumerate(names)]
+    setting = baselines.Setting("Bandit-v0", {"arms": 2, "pulls": 20}, 4, 1)
+    trained = {name: Trained(name, 1, None, 0.0) for name in names}
+    said = bandit_verdict(Comparison(setting, trained, evaluations, baselines.Scale(10.0, 12.431, "")))
+    assert "gru c=1 11.000 ± 0.408;" in said and "gru 12.000 ± 0.408 (" in said
 
 
 @pytest.mark.parametrize("bad", [{"length": 100}, {"length": 64}, {"tasks": 1}, {"batch": 0}])
