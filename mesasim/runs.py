@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,28 @@ CONFIG = "config.yaml"
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
     """Makes the folder, or refuses one that already holds a run. `resume` goes on in a folder with the same settings,
-    but for those that change no result; `overwrite` removes the run that is there."""
+    but for those that change no result (a flag added to the experiment since has its default); `overwrite` removes
+    the run that is there."""
     held = out / CONFIG
     described = json.loads(json.dumps({"experiment": experiment, **config}))  # as a file holds it: tuples are lists
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"out: {out} is a file, allowed: a folder")
     if held.exists() and resume:
-        check_same_settings(f"out: {out}", yaml.safe_load(held.read_text()), described)
+        was = yaml.safe_load(held.read_text())
+        check_same_settings(f"out: {out}", {**default_flags(experiment, config), **was}, described)
     elif held.exists() and overwrite:
         remove_run(out)
     elif out.exists() and any(out.iterdir()):
         raise FileExistsError(f"out: {out} is not empty; pass --resume, --overwrite or another folder")
     write_whole(held, lambda path: path.write_text(yaml.safe_dump(described, sort_keys=False)))
+
+
+def default_flags(experiment: str, config: dict[str, Any]) -> dict[str, Any]:
+    """An experiment's flags by default, in its quick form if the settings ask for that; none of an unknown experiment."""
+    from mesasim.experiments import experiments  # which import this module
+
+    module = experiments().get(experiment)
+    return json.loads(json.dumps(asdict(module.Config(quick=config["quick"])))) if module else {}
 
 
 def remove_run(out: Path) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,24 @@ METRICS = "metrics.csv"  # of a run folder
 Metrics = dict[str, float]
 # What a resumed run may have otherwise: how fast it goes, how often it is saved and logged.
 FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every")
+ABSENT = "(absent)"  # in the place of a value
 
 
 class Resumable:
     """A trainer with a run folder: checkpoints/<iteration>.safetensors there hold all it needs to go on to the same bits
     on the same machine. A subclass sets `run` and says what is in them: `description`, `tensors` and `restore`."""
 
+    config: Any  # a dataclass
     run: Path | None
     iteration: int = 0
 
     def description(self) -> dict[str, Any]:
         """Every setting, as JSON holds it; a checkpoint is refused under others (but for FREE_SETTINGS)."""
         raise NotImplementedError
+
+    def completed(self, was: Mapping[str, Any]) -> dict[str, Any]:
+        """The description in a checkpoint, with today's default of each setting that was added since."""
+        return with_defaults(was, self.description(), self.config)
 
     def tensors(self) -> dict[str, Tensor]:
         raise NotImplementedError
@@ -64,7 +71,7 @@ class Resumable:
             raise ValueError("run: got None, allowed: the folder to resume from")
         path = latest_checkpoint(self.run)
         tensors, meta = load_checkpoint(path)
-        check_same_settings(f"checkpoint: {path}", meta["config"], self.description())
+        check_same_settings(f"checkpoint: {path}", self.completed(meta["config"]), self.description())
         self.restore(tensors, path)
         self.iteration = meta["iteration"]
 
@@ -143,11 +150,28 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+def with_defaults(was: Mapping[str, Any], now: Mapping[str, Any], config: Any) -> dict[str, Any]:
+    """`was`, as a file holds it, with the default of each setting that only `now` has: of the fields of `config` and of the
+    dataclasses within it. A dict that is a setting itself (options) is left as it is; so is a setting without default."""
+    defaults = {}
+    for field in fields(config) if is_dataclass(config) else ():
+        if field.default_factory is not MISSING:
+            defaults[field.name] = field.default_factory()
+        elif field.default is not MISSING:
+            defaults[field.name] = field.default
+    result = {**json.loads(json.dumps(defaults, default=asdict)), **was}
+    for name, inner in vars(config).items():
+        if is_dataclass(inner) and isinstance(was.get(name), dict) and isinstance(now.get(name), dict):
+            result[name] = with_defaults(was[name], now[name], inner)
+    return {name: value for name, value in result.items() if name in was or name in now}
+
+
 def check_same_settings(what: str, was: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raises ValueError where the settings of `what`, kept in a file, are not these, but for FREE_SETTINGS."""
+    """Raises ValueError where the settings of `what`, kept in a file, are not these, but for FREE_SETTINGS: another value, or a
+    name that one of them lacks."""
     now = json.loads(json.dumps(now))
-    differing = {k: (was.get(k), now.get(k)) for k in was.keys() | now.keys() if was.get(k) != now.get(k)}
-    differing = {name: pair for name, pair in differing.items() if name not in FREE_SETTINGS}
+    pairs = {name: (was.get(name, ABSENT), now.get(name, ABSENT)) for name in was.keys() | now.keys()}
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in FREE_SETTINGS}
     if differing:
         raise ValueError(f"{what} was made with other settings (then, now): {differing}")
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mesasim.devices import usable_cores
 from mesasim.train import loop
 from mesasim.train.checkpoint import load_weights
-from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
+from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors, with_defaults
 
 
 class Problem(Protocol):
@@ -109,6 +109,10 @@ class Trainer(loop.Trainer):
 
     def description(self) -> dict[str, Any]:
         return {**asdict(self.config), "problem": self.problem.describe()}
+
+    def completed(self, was: Mapping[str, Any]) -> dict[str, Any]:
+        problem = with_defaults(was["problem"], self.problem.describe(), self.problem)  # its network's settings
+        return {**super().completed(was), "problem": problem}
 
     def tensors(self) -> dict[str, Tensor]:
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}

@@ -37,6 +37,18 @@ def test_a_run_goes_on_with_another_number_of_threads_and_with_no_other_tasks(tm
         start_run(out, "x", settings | {"tasks": 51}, resume=True, overwrite=False)
 
 
+def test_a_flag_added_since_counts_as_its_default(tmp_path):
+    out, config = tmp_path / "run", asdict(experiments()["transfer"].Config(quick=True))
+    before = {name: value for name, value in config.items() if name not in ("seeds", "pulls")}
+    start_run(out, "transfer", before, resume=False, overwrite=False)
+    with pytest.raises(ValueError, match=r"{'seeds': \(1, 2\)}"):
+        start_run(out, "transfer", config | {"seeds": 2}, resume=True, overwrite=False)
+    start_run(out, "transfer", config, resume=True, overwrite=False)
+    (out / CONFIG).write_text((out / CONFIG).read_text() + "flavour: null\n")
+    with pytest.raises(ValueError, match="flavour"):
+        start_run(out, "transfer", config, resume=True, overwrite=False)
+
+
 @pytest.fixture
 def typed(monkeypatch):
     """What is typed after `mesasim run` → the Config the experiment would be run with."""

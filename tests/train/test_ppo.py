@@ -9,7 +9,7 @@ import torch
 
 from mesasim.agents import NetworkConfig
 from mesasim.integrity import weights_hash
-from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
 
 SMALL = PPOConfig(
@@ -308,6 +308,28 @@ def test_memory_beats_none_on_a_task_of_memory(tmp_path):
 def test_a_bad_setting_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         dataclasses.replace(SMALL, **bad)
+
+
+def made_without(path, *names, **more):
+    """The checkpoint, its stored settings without those of these names (network.x: of its network) and with `more`."""
+    tensors, meta = load_checkpoint(path)
+    for name in names:
+        inside, _, own = name.rpartition(".")
+        del (meta["config"][inside] if inside else meta["config"])[own]
+    save_checkpoint(path, tensors, meta | {"config": meta["config"] | more})
+
+
+def test_a_setting_added_since_counts_as_its_default_and_an_unknown_one_is_refused(tmp_path):
+    train(SMALL, tmp_path)
+    made_without(latest_checkpoint(tmp_path), "told", "cut_every", "network.strict", "network.hide")
+    trainer = Trainer(SMALL, tmp_path)
+    trainer.resume()
+    assert trainer.iteration == SMALL.iterations
+    with pytest.raises(ValueError, match=r"other settings \(then, now\): {'told': \('reward', 'regret'\)}"):
+        Trainer(dataclasses.replace(SMALL, told="regret"), tmp_path).resume()
+    made_without(latest_checkpoint(tmp_path), flavour=None)
+    with pytest.raises(ValueError, match=r"{'flavour': \(None, '\(absent\)'\)}"):
+        trainer.resume()
 
 
 def test_a_folder_with_a_run_is_not_trained_over(tmp_path):

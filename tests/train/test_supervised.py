@@ -8,8 +8,11 @@ import signal
 import pytest
 import torch
 
+from mesasim.agents import NetworkConfig
 from mesasim.integrity import weights_hash
-from mesasim.train.checkpoint import latest_checkpoint
+from mesasim.sequences import SequenceSource
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from mesasim.train.prediction import Prediction
 from mesasim.train.supervised import SupervisedConfig, Trainer, learning_rate, train
 
 SMALL = SupervisedConfig(iterations=12, batch=16, warm_up=4, num_threads=1, checkpoint_every=5, log_every=3)
@@ -83,6 +86,20 @@ def test_an_interrupt_ends_the_iteration_and_leaves_a_checkpoint_that_resumes(tm
     lines = (tmp_path / "cut" / "metrics.csv").read_text().splitlines()
     assert lines[0].startswith("iteration,loss,gradient_norm,error")
     assert [line.split(",")[0] for line in lines[1:]] == ["3", "5", "6", "7", "9", "10", "12"]
+
+
+def test_a_setting_of_the_network_added_since_counts_as_its_default(tmp_path):
+    problem = Prediction(NetworkConfig("gru", hidden=4, strict=True, window=2), SequenceSource("coin", 8))
+    Trainer(SMALL, problem, tmp_path).save()
+    path = latest_checkpoint(tmp_path)
+    tensors, meta = load_checkpoint(path)
+    for absent in ("memory", "strict"):
+        del meta["config"]["problem"]["network"][absent]
+        save_checkpoint(path, tensors, meta)
+        if absent == "memory":
+            Trainer(SMALL, problem, tmp_path).resume()
+    with pytest.raises(ValueError, match="other settings"):
+        Trainer(SMALL, problem, tmp_path).resume()
 
 
 def test_other_settings_or_another_problem_do_not_resume(tmp_path):
