@@ -56,10 +56,11 @@ class Config:
     pulls: int = 10
     """Pulls in an episode."""
     prior: str = "uniform"
-    """Of the arms' means: uniform, or with two arms dependent_uniform, dependent_easy, dependent_medium, dependent_hard."""
+    """Of the arms' means: uniform; beta (of 1 and 1, the same law); with two arms dependent_uniform, dependent_easy,
+    dependent_medium, dependent_hard."""
     grid: str = ""
-    """Many bandits in one run instead: rl2 (5, 10 and 50 arms × 10 and 100 pulls), wang (two arms × 100 pulls, independent
-    and dependent in four ways) or all."""
+    """Many bandits in one run, in place of arms, pulls and prior: rl2 (5, 10 and 50 arms × 10 and 100 pulls), wang (two arms ×
+    100 pulls, independent and dependent in four ways) or all."""
     tasks: int = 20000
     """Unseen tasks every agent is evaluated on."""
     seed: int = 1
@@ -79,6 +80,12 @@ class Config:
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:
             raise ValueError(f"grid: got {self.grid!r}, allowed: '', 'rl2', 'wang', 'all'")
+        for name in ("arms", "pulls", "prior"):
+            given, default = getattr(self, name), getattr(type(self), name)
+            if self.grid and given != default:
+                raise ValueError(
+                    f"{name}: got {given!r} beside grid={self.grid!r}, allowed: {default!r}, the default; a grid has its own"
+                )
 
 
 def bandits(config: Config) -> dict[str, dict[str, Any]]:

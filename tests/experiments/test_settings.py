@@ -22,6 +22,15 @@ def test_a_count_that_means_nothing_is_refused_by_name(name):
                 config(quick=True, **{count: bad})
 
 
+@pytest.mark.parametrize("given", [{"arms": 7}, {"pulls": 3}, {"prior": "dependent_easy"}])
+@pytest.mark.parametrize("grid", ["rl2", "wang", "all"])
+def test_a_bandit_is_not_given_beside_a_grid_of_bandits(grid, given):
+    config = experiments()["bandit-learning"].Config
+    with pytest.raises(ValueError, match=f"^{next(iter(given))}: got .* beside grid='{grid}'"):
+        config(grid=grid, **given)
+    assert config(grid=grid, quick=True).grid == grid and config(**({"arms": 2} | given))
+
+
 @pytest.mark.parametrize(
     ("name", "given", "word"),
     [
