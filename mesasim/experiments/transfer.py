@@ -151,8 +151,10 @@ def verdict(kind: str, column: Comparison) -> str:
         )
 
     own_value, thompson = cell(column.over_seeds(own), column), cell(column.over_tasks("thompson"), column)
+    seeds = len(column.of(own))
+    of = "Of these networks, one a kind and not the kinds in general," if seeds == 1 else f"Over {seeds} seeds,"
     return (
-        f"on {kind}: {own}, {own_value[0]:.3f} ± {own_value[1]:.3f}. Networks trained elsewhere are "
+        f"on {kind}: {own}, {own_value[0]:.3f} ± {own_value[1]:.3f}. {of} those trained elsewhere are "
         f"{listed(own, elsewhere)}. Thompson sampling: {thompson[0]:.3f} ± {thompson[1]:.3f}; networks are "
         f"{listed('thompson', [own, *elsewhere])}."
     )

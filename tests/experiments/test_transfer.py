@@ -6,7 +6,8 @@ import pytest
 from mesasim import baselines
 from mesasim.evaluate import Evaluation
 from mesasim.experiments import transfer
-from mesasim.experiments.shared.comparing import Comparison, Trained
+from mesasim.experiments.shared.comparing import Comparison, Trained, outcome
+from mesasim.metrics import Estimate
 
 TASKS = 2000
 OWN, *ELSEWHERE = (f"trained on {kind}" for kind in transfer.KINDS)
@@ -45,14 +46,25 @@ def test_networks_stand_above_below_or_are_not_told_apart_by_differences_on_the_
         and f"below it: {easy} (-0.0" in said
         and f"from it: {medium} (" in said
     )
+    assert "Of these networks, one a kind and not the kinds in general," in said
     assert column.over_tasks(OWN).se > 10 * column.difference(OWN, easy).se
 
 
 def test_of_several_seeds_the_seeds_are_what_differs():
     column = comparison(seeds=3)
     assert not transfer.standings(OWN, ELSEWHERE[:2], column)["above"]
+    assert "Over 3 seeds, those trained elsewhere" in transfer.verdict("independent", column)
     over_seeds = column.difference(ELSEWHERE[0], OWN)
+    assert (over_seeds.df, column.difference("thompson", OWN).df) == (2, 2), "seeds less one, not tasks"
     means = [[column.evaluation(f"{name}, seed {s}").returns.mean() for s in (1, 2, 3)] for name in (ELSEWHERE[0], OWN)]
     assert over_seeds.se == pytest.approx(np.std(np.subtract(*means), ddof=1) / 3**0.5)
     beside_one = column.difference("thompson", OWN)
     assert beside_one.se == pytest.approx(np.std(means[1], ddof=1) / 3**0.5)
+
+
+@pytest.mark.parametrize(("seeds", "errors"), [(3, 126), (5, 17), (10, 7)])
+def test_a_verdict_over_seeds_needs_the_standard_errors_that_the_docs_say(seeds, errors):
+    def said(by):
+        return outcome(Estimate(by * 0.01, 0.01, seeds - 1))
+
+    assert said(errors + 1) == "above" and said(-errors - 1) == "below" and said(errors - 1) == "not told apart"
