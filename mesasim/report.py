@@ -90,7 +90,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     )  # fmt: skip
     lines = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
     for row in rows:
-        rising = {True: "rises", False: "no", None: ""}[row.get("rises")]
+        rising = {True: "yes", False: "not shown", None: ""}[row.get("rises")]
         cells = (
             html.escape(row["agent"]), html.escape(row["nature"]), _number(row["reward_mean"]),
             _number(row["reward_se"]), _number(row["fraction"]),

@@ -47,6 +47,7 @@ LADDER = {"W0": "pairs", "W1": "markov", "W2": "streak", "W3": "regimes"}
 ORDERS = (0, 1, 2, 4, 8)
 # Nats a day between n-gram and filter, above which the index is read: half of what the n-gram of order 8 leaves in W3 (.021 at 60
 # days, .024 at 200), and well above what it leaves elsewhere, counting errors and all (up to .004 at 60 days, .0015 at 200).
+# Chosen after these gaps had been seen.
 READ_AT = 0.01
 WINDOW = 4  # days that the network without memory sees
 LONGEST = ORDERS[-1]  # the n-gram that a learner must beat: one of order 8 makes up for most of order 4's gap
