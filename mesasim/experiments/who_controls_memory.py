@@ -232,12 +232,12 @@ def verdict(name: str, own: Mapping[str, np.ndarray]) -> str:
         said = {"below": "too little of it is remembered to edit"}.get(seen, "whether it follows it is not told")
         return f"{name}: its z agrees with its draft by {follows} (to be read from {FOLLOWS} on): {said}."
     lost = {kind: estimate(own["none"] - own[f"{kind} swapped"]) for kind in ("record", "state")}
-    reached = tuple(outcome(estimate(own["none"] / 2 - own[f"{kind} swapped"])) for kind in lost)
+    record, state = (outcome(estimate(own["none"] / 2 - own[f"{kind} swapped"])) for kind in lost)
     where = {
         ("above", "below"): "its memory is in the record: who edits what was said and done writes in it",
         ("below", "above"): "its memory is in its state: editing the record takes away less than half of it",
         ("above", "above"): "its memory is in both: editing either takes away more than half of it",
         ("below", "below"): "its memory is in neither alone: editing either takes away less than half of it",
-    }.get(reached, "where its memory is is not told by these games")
+    }.get((record, state), "where its memory is is not told by these games")
     swapped = ", ".join(f"{kind} swapped {by}" for kind, by in lost.items())
     return f"{name}: {where} (agreement {follows}; lost with {swapped})."

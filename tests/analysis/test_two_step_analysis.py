@@ -143,7 +143,9 @@ def test_what_the_trials_do_not_tell_is_not_a_number_and_the_rest_is_that_of_the
     assert all(np.isnan(found.effects["right"][:2]))
     assert all(abs(found.effects[name].mean) < 1e-6 and found.effects[name].se < 1e-6 for name in SIGNS)
     told = stay(by_hand(["0c+y 1c-y 1r+y 0r-y 1c+y 0c+y", "0c-y 0c+y 1r-y 1r+y 0c-y 1c+y"]))
-    wrong_once = stay(by_hand(["0c+y 1c-y 1r+y 0r-y 1c+y 0c+n", "0c-y 0c+y 1r-y 1r+y 0c-y 1c+n"]))  # last: never followed
+    wrong_once = stay(
+        by_hand(["0c+y 1c-y 1r+y 0r-y 1c+y 0c+n", "0c-y 0c+y 1r-y 1r+y 0c-y 1c+n"])
+    )  # last: never followed
     assert all(np.isnan(told.effects["right"][:2])) and told.effects["interaction"].se > 0
     assert wrong_once.effects["interaction"] == pytest.approx(told.effects["interaction"])
 

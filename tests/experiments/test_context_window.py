@@ -9,8 +9,8 @@ import torch
 from mesasim import baselines
 from mesasim.agents import NetworkConfig
 from mesasim.agents.sequence_references import window_agent
-from mesasim.exact.sequences import window_loss
 from mesasim.evaluate import Evaluation
+from mesasim.exact.sequences import window_loss
 from mesasim.experiments.context_window import Config, bandit_verdict, predictors
 from mesasim.experiments.shared.comparing import Comparison, Trained
 from mesasim.experiments.shared.window_losses import (

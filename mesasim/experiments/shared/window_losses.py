@@ -78,8 +78,9 @@ def coin_verdicts(read_off: dict[str, Reading]) -> list[str]:
         worst = max(own.values(), key=lambda reading: reading.behind.mean)
         one = own[f"{kind} c=1"]
         said.append(
-            f"Coin, {kind}: furthest behind the best predictor with its window at c = {worst.context} of the {len(own)} measured, by "
-            f"{nats(worst.behind)} a symbol. With c = 1 it loses {nats(one.loss)} (expected of the best "
+            f"Coin, {kind}: furthest behind the best predictor with its window at c = {worst.context} "
+            f"of the {len(own)} measured, by {nats(worst.behind)} a symbol. "
+            f"With c = 1 it loses {nats(one.loss)} (expected of the best "
             f"{window_loss('coin', 1):.4f}, chance {np.log(2):.4f}), and its reward "
             f"{'is not told from flat' if one.flat else 'changes'} after the first symbol: "
             f"{one.slope.mean:+.6f} ± {one.slope.se:.6f} a step."
