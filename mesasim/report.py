@@ -86,7 +86,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 def _table(rows: list[dict[str, Any]]) -> str:
     head = (
         "agent", "nature", "reward", "± SE", "fraction", "below optimum", "± SE",
-        "regret to best arm", "slope a trial", "± SE", "rises?", "CPU s",
+        "expected regret", "slope a trial", "± SE", "rises?", "CPU s",
     )  # fmt: skip
     lines = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
     for row in rows:

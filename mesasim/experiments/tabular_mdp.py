@@ -119,7 +119,7 @@ def run(
     summary = {
         "question": question(sys.modules[__name__]),
         "verdicts": [thermostats.verdict(comparison, name, reflexes) for name in trained]
-        + [reproduction(row) for row in comparison.rows if "published" in row],
+        + reproduction([row for row in comparison.rows if "published" in row]),
         "reading": f"{comparison.scale.how}. {thermostats.earned(reflexes)} Slope of a trial's reward over trials (least "
         f"squares, over tasks). {privileges(chosen)}{rl2(published)}",
         "world": "TabularMDP-v0", "options": options, "seed": config.seed, "agents": comparison.rows,
@@ -163,7 +163,12 @@ def trials_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"title": "Reward by trial", "head": head, "rows": body, "note": ""}
 
 
-def reproduction(row: dict[str, Any]) -> str:
-    """One sentence on a published figure."""
-    place = f"{row['agent']}: {row['reward_mean']:.2f} ± {row['reward_se']:.2f}"
-    return f"{place}, published {row['published']}: {row['deviation']:+.1f} standard errors apart."
+def reproduction(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence on the published figures, each of which the table has."""
+    if not rows:
+        return []
+    near, worst = sum(abs(row["deviation"]) <= 2 for row in rows), max(rows, key=lambda row: abs(row["deviation"]))
+    apart = f"{worst['deviation']:+.1f} ({worst['agent']}: {worst['reward_mean']:.2f}, published {worst['published']})"
+    return [
+        f"{near} of {len(rows)} published baselines within two standard errors of the difference, the furthest {apart}."
+    ]
