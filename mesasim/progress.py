@@ -83,12 +83,12 @@ def say_what_was_made(manifest: dict, noun: str, package: str, out: Path) -> Non
 
 
 def print_table(title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
-    """A table on the terminal; its first column and those of numbers are never folded."""
+    """A table on the terminal; its first column is never folded, nor any where all of it fits."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    widths = [max(len(str(cell)) for cell in column) for column in zip(head, *rows, strict=True)]
+    fits = sum(widths) + 3 * (len(head) - 1) <= console.width
     for index, column in enumerate(head):
-        cells = [str(row[index]) for row in rows]
-        whole = index == 0 or all(cell[:1] in "-+.0123456789" for cell in cells)
-        table.add_column(column, overflow="fold", no_wrap=whole)
+        table.add_column(column, overflow="fold", no_wrap=index == 0 or fits)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)

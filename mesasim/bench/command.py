@@ -187,10 +187,10 @@ def train(
         for row in rows:
             print(dumps({**row, "machine": machine}))
         return
-    head = ("world", "network", "threads", "steps/s", "per CPU s", "simulator", "forward", "backward", "rest")
+    head = ("network", "threads", "steps/s", "per CPU s", "simulator", "forward", "backward", "rest")
     cells = [
         (
-            r["world"], f"{r['network']}-{r['hidden']}", r["num_threads"], f"{r['steps_per_second']:,.0f}",
+            f"{r['network']}-{r['hidden']}", r["num_threads"], f"{r['steps_per_second']:,.0f}",
             f"{r['steps_per_cpu_second']:,.0f}", *(f"{r[share]:.1%}" for share in SHARES),
         )
         for r in rows
@@ -198,7 +198,7 @@ def train(
     what = (
         f"{num_envs:,} slots × {rollout_steps} steps, {epochs} epochs, {minibatches} minibatches, medians of {rounds}"
     )
-    print_table(f"{machine}: PPO end to end, {what}", head, cells)
+    print_table(f"{machine}: {world_id(world)}, PPO end to end, {what}", head, cells)
 
 
 BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp, "train": train}
