@@ -92,8 +92,12 @@ def conditions(config: Config, options: dict[str, Any]) -> dict[str, Condition]:
         "one fixed task, no memory": Condition("stateless", replace(plain, options=one, network=blind), "no memory"),
         DENSE: Condition("recurrent", whole),
         "rewards told at the end, in sum": Condition("recurrent", replace(whole, reward_at="episode"), DENSE),
-        "outer learning rate / 10": Condition("recurrent", replace(plain, learning_rate=plain.learning_rate / 10)),
-        "outer learning rate × 3": Condition("recurrent", replace(plain, learning_rate=plain.learning_rate * 3)),
+        "a tenth of the outer learning rate": Condition(
+            "recurrent", replace(plain, learning_rate=plain.learning_rate / 10)
+        ),
+        "three times the outer learning rate": Condition(
+            "recurrent", replace(plain, learning_rate=plain.learning_rate * 3)
+        ),
     }
     for steps in (1, 2, 5):
         if steps < config.pulls and config.pulls % steps == 0:

@@ -12,7 +12,7 @@ OPTIONS = {"arms": 5, "pulls": 10}
 ALLOWED = {
     "one fixed task": {"options"}, "no memory": {"network"}, "one fixed task, no memory": {"options"},
     DENSE: {"gae_lambda", "discount"}, "rewards told at the end, in sum": {"reward_at"},
-    "outer learning rate / 10": {"learning_rate"}, "outer learning rate × 3": {"learning_rate"},
+    "a tenth of the outer learning rate": {"learning_rate"}, "three times the outer learning rate": {"learning_rate"},
 }  # fmt: skip
 
 
