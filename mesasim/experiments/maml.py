@@ -24,7 +24,7 @@ import torch
 from mesasim.agents.base import Agent
 from mesasim.evaluate import Evaluation, evaluate_agent
 from mesasim.experiments import question
-from mesasim.experiments.shared.comparing import outcome
+from mesasim.experiments.shared.comparing import beside
 from mesasim.experiments.shared.explorers import PLANTED, Planted, fit_to_statistic
 from mesasim.experiments.shared.settings import experiment_settings
 from mesasim.metrics import Estimate, estimate
@@ -290,10 +290,8 @@ def verdicts(
         row = by_name[name]
         return f"{name} (logits move by {row['logit_step']:.3g}, {row['reward_mean']:.2f} ± {row['reward_se']:.2f})"
 
-    def beside(name: str, other: str) -> str:
-        difference = estimate(returns[name] - returns[other])
-        said = outcome(difference)
-        return f"{said}{' from' if said == 'not told apart' else ''} {other} ({difference.mean:+.2f} ± {difference.se:.2f})"
+    def against(name: str, other: str) -> str:
+        return beside(estimate(returns[name] - returns[other]), other)
 
     def fit(name: str) -> str:
         return f"{name} {by_name[name]['statistic_fit']:.4f}"
@@ -302,10 +300,10 @@ def verdicts(
     dead, mlp, commit = "dead MLP, rate .5", "MLP, rate .5", "explore then commit"
     said = [
         f"Per {TEST} pulls, of at most {by_name[half]['ceiling']:.1f}, on the same tasks: {moved(half)} is "
-        f"{beside(half, 'random')}.",
-        f"{moved(learned)}, whose rate went from .5 to {by_name[learned]['inner_rate']:.3g}, is {beside(learned, half)} and "
-        f"{beside(learned, commit)}; {moved(four)} is {beside(four, learned)}.",
-        f"{moved(dead)} is {beside(dead, half)}; {moved(mlp)} is {beside(mlp, half)}.",
+        f"{against(half, 'random')}.",
+        f"{moved(learned)}, whose rate went from .5 to {by_name[learned]['inner_rate']:.3g}, is {against(learned, half)} and "
+        f"{against(learned, commit)}; {moved(four)} is {against(four, learned)}.",
+        f"{moved(dead)} is {against(dead, half)}; {moved(mlp)} is {against(mlp, half)}.",
         "R² of the change of logits on the sufficient statistic: "
         + ", ".join(fit(name) for name in (learned, four, "MLP, learned rate"))
         + "; planted: "
