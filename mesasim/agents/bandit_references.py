@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mesasim.agents.bandit_base import BanditReference, Memory, Random
 from mesasim.agents.bandit_beliefs import Belief, BetaBelief, PerArm, by_arm
-from mesasim.agents.bandit_thermostats import ClockedReflex, LastTen, RecentPosterior, WinStayLoseShift
+from mesasim.agents.bandit_thermostats import ClockedReflex, LastTen, RecentPosterior, WinStayLoseShift, clocked_fits
 from mesasim.exact import beta_bandit
 from mesasim.exact.bandit import BernoulliBandit, GittinsTable
 from mesasim.exact.beta_bandit import BetaBandit
@@ -186,6 +186,7 @@ class Reference:
     uses_prior: bool = False
     params: dict[str, Any] = field(default_factory=dict)  # what tells entries of one class apart
     grid: dict[str, Sequence[Any]] = field(default_factory=dict)  # RL^2's tuning: the parameter and its values
+    fits: Callable[[int, int], bool] = lambda arms, pulls: True  # whether it can be made for a bandit of that size
 
 
 def _believing(agent: Callable[..., BanditReference]) -> Callable[..., BanditReference]:
@@ -205,7 +206,7 @@ REFERENCES = {
     "last_ten_sum": Reference("thermostat", LastTen, params={"by": "sum"}),
     "last_ten_mean": Reference("thermostat", LastTen, params={"by": "mean"}),
     "recent_posterior": Reference("thermostat", RecentPosterior),
-    "clocked_reflex": Reference("thermostat", ClockedReflex),
+    "clocked_reflex": Reference("thermostat", ClockedReflex, fits=clocked_fits),
     "greedy": Reference("learner", Greedy),
     "epsilon_greedy": Reference("learner", EpsilonGreedy, grid={"epsilon": TENTHS}),
     "ucb1_textbook": Reference("learner", UCB1),

@@ -11,7 +11,6 @@ import numpy as np
 from mesasim.agents.bandit_beliefs import PerArm, by_arm
 from mesasim.agents.bandit_filters import OPTION_REFERENCES, OptionReference
 from mesasim.agents.bandit_references import REFERENCES, Reference
-from mesasim.agents.bandit_thermostats import clocked_fits
 from mesasim.agents.base import Agent
 from mesasim.baselines.setting import Evaluate, Scale, Setting
 from mesasim.evaluate import Evaluation
@@ -68,7 +67,7 @@ def references(setting: Setting) -> Iterator[tuple[str, Evaluate]]:
                 continue  # what they assume is not so
             if name == "bayes_optimal" and not fits(setting):
                 continue  # the scale's `how` says what stands in for it
-            if name == "clocked_reflex" and not clocked_fits(arms, pulls):
+            if not reference.fits(arms, pulls):
                 continue
             if name == "gittins" and pulls > exact_bandit.MAX_GITTINS_PULLS:
                 continue  # and here

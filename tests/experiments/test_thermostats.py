@@ -25,7 +25,7 @@ def compared(options, tasks=4000):
     trained = {
         f"planted {name}": Trained(f"planted {name}", 1, one.make(options["arms"], options["pulls"], 9, **one.params), 0.0)
         for name, one in REFERENCES.items()
-        if name in SAID and (name != "clocked_reflex" or thermostats.clocked_fits(options["arms"], options["pulls"]))
+        if name in SAID
     }  # fmt: skip
     with bars(True) as progress:
         return evaluate_all(

@@ -10,7 +10,6 @@ import numpy as np
 
 from mesasim import baselines
 from mesasim.agents.bandit_references import REFERENCES
-from mesasim.agents.bandit_thermostats import clocked_fits
 from mesasim.evaluate import Evaluation
 from mesasim.experiments.shared.comparing import Comparison
 from mesasim.metrics import Estimate, thermostat_test
@@ -26,9 +25,9 @@ def planted(setting: baselines.Setting) -> list[Evaluation]:
     """Bandit-v0's thermostats that do not come with the setting's references."""
     o, found = setting.full_options(), []
     for name in sorted(set(BANDIT) - {name for name, _ in baselines.references(setting)}):
-        if name == "clocked_reflex" and not clocked_fits(o["arms"], o["pulls"]):
-            continue
         reference = REFERENCES[name]
+        if not reference.fits(o["arms"], o["pulls"]):
+            continue
         agent = reference.make(o["arms"], o["pulls"], setting.seed, **reference.params)
         found.append(setting.evaluate(agent, name, reference.nature))
     return found
