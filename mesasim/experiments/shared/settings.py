@@ -23,6 +23,7 @@ def experiment_settings(**small: Any) -> Callable[[type[C]], type[C]]:
     wins, be it the ordinary default. ValueError for a count below LEAST."""
 
     def decorate(config: type[C]) -> type[C]:
+        # What @dataclass made is wrapped: mypy takes an __init__ read or set on a class for one of an instance.
         plain: Callable[..., None] = config.__init__  # type: ignore[misc]
 
         @functools.wraps(plain)
