@@ -19,9 +19,10 @@ from mesasim.evaluate import Evaluation
 from mesasim.integrity import write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
-from mesasim.train.loop import check_same_settings
+from mesasim.train.loop import METRICS, check_same_settings
 
 CONFIG = "config.yaml"
+TRAINED = {CONFIG, METRICS, "checkpoints", "tensorboard"}  # what a folder of a trained network holds
 
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
@@ -52,12 +53,23 @@ def default_flags(experiment: str, config: dict[str, Any]) -> dict[str, Any]:
 
 def remove_run(out: Path) -> None:
     """Removes what a run wrote, and only that: a folder of something else is refused by its lack of config.yaml."""
-    for held in sorted(out.glob(f"*/**/{CONFIG}"), reverse=True):  # innermost first
-        inside = held.parent.relative_to(out).parts[0]
-        if (out / inside).exists():
-            shutil.rmtree(out / inside)
-    for name in (CONFIG, SUMMARY, TABLE, PAGE):
-        (out / name).unlink(missing_ok=True)
+    for held in out.glob(f"*/{CONFIG}"):
+        shutil.rmtree(held.parent)
+    for held in sorted(
+        out.glob(f"*/*/{CONFIG}")
+    ):  # a run of runs has folders of trained networks in folders of their own
+        if {path.name for path in held.parent.iterdir()} <= TRAINED:
+            shutil.rmtree(held.parent)
+            _remove_results(held.parent.parent)
+            if not any(held.parent.parent.iterdir()):
+                held.parent.parent.rmdir()
+    _remove_results(out)
+    (out / CONFIG).unlink(missing_ok=True)
+
+
+def _remove_results(folder: Path) -> None:
+    for name in (SUMMARY, TABLE, PAGE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def finish_run(

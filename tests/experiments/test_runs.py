@@ -87,3 +87,18 @@ def test_what_is_given_beside_quick_wins_even_if_it_is_the_ordinary_default(name
             flag = f"--no-{key}" if full[key] is False else f"--{key}" if full[key] is True else f"--{key} {full[key]}"
             assert asdict(typed(f"{name} {flag.replace('_', '-')} --quick")) == quick | {key: full[key]}
     assert asdict(typed(f"{name} --quick --no-quick")) == full
+
+
+def test_overwriting_a_run_of_runs_leaves_what_is_not_its_own(tmp_path):
+    settings = {"num_threads": 1}
+    start_run(tmp_path, "x", settings, resume=False, overwrite=False)
+    for name in ("2x100/gru", "project/conf"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.yaml").write_text("a: 1")
+    (tmp_path / "2x100" / "gru" / "metrics.csv").write_text("iteration")
+    (tmp_path / "2x100" / "summary.json").write_text("{}")
+    (tmp_path / "project" / "thesis.tex").write_text("all of it")
+    (tmp_path / "project" / "conf" / "mine.txt").write_text("too")
+    start_run(tmp_path, "x", settings, resume=False, overwrite=True)
+    assert not (tmp_path / "2x100").exists()
+    assert (tmp_path / "project" / "thesis.tex").exists() and (tmp_path / "project" / "conf" / "config.yaml").exists()
