@@ -5,13 +5,27 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ENGINE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
-.PHONY: demo test lint sign flavours docs bench clean
+.PHONY: demo test test-emulated lint sign flavours docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/mesasim run bandit-learning --out runs/demo --overwrite
 
-test: $(STAMP)
+test: $(STAMP) test-emulated
 	$(BIN)/pytest -n auto --dist worksteal
+
+# The CUDA kernels, compiled for the CPU and run there thread by thread (csrc/emulator): the tests of what they do, with
+# lanes in one order and then in the other.
+EMULATED := build/emulated
+EMULATED_CORE := $(EMULATED)/_core$(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+EMULATED_TESTS := tests/test_signature.py tests/test_contract.py tests/cuda
+test-emulated: $(EMULATED_CORE)
+	MESASIM_TEST_CORE=$(EMULATED_CORE) $(BIN)/pytest -n auto --dist worksteal $(EMULATED_TESTS)
+	MESASIM_TEST_CORE=$(EMULATED_CORE) MESASIM_EMULATED_ORDER=descending $(BIN)/pytest -n auto --dist worksteal tests/test_signature.py tests/cuda
+
+$(EMULATED_CORE): $(STAMP)
+	$(BIN)/cmake -S . -B $(EMULATED) -DMESASIM_CUDA=EMULATED -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
+	$(BIN)/cmake --build $(EMULATED) --parallel
+	touch $@
 
 # The package, in place (Python changes are seen at once), and all its tools; made again when the engine's sources or the
 # pins change.

@@ -1,10 +1,26 @@
-"""What every test may be run over: worlds × the variants their spec lists, and the devices of this machine."""
+"""What every test may be run over: worlds × the variants their spec lists, and the devices of this machine. The variable
+MESASIM_TEST_CORE names another build of the engine to test, such as the one whose CUDA is emulated (make test-emulated)."""
+
+import importlib.util
+import os
+import sys
 
 import pytest
 import torch
 
+if "MESASIM_TEST_CORE" in os.environ:
+    other = importlib.util.spec_from_file_location("mesasim._core", os.environ["MESASIM_TEST_CORE"])
+    sys.modules["mesasim._core"] = importlib.util.module_from_spec(other)
+    other.loader.exec_module(sys.modules["mesasim._core"])
+
 from mesasim import _core, devices
 from mesasim.devices import missing_cuda
+
+
+def pytest_report_header():
+    """Which build is tested, and what its CUDA half says of itself."""
+    return f"engine: {_core.__file__}; CUDA: {_core.cuda_status()}"
+
 
 CASES = [(world, options) for world in _core.world_ids() for options in _core.spec(world).variants]
 

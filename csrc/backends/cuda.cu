@@ -1,7 +1,7 @@
 // Which GPUs there are, and a world by id on one of them. The kernels are in cuda_world.h.
 #include <cuda_runtime.h>
 
-#include "cuda_check.h"
+#include "cuda_launch.h"
 #include "cuda_worlds.h"
 
 namespace mesa {

@@ -3,7 +3,7 @@
 #pragma once
 #include <algorithm>
 
-#include "cuda_check.h"
+#include "cuda_launch.h"
 #include "job_backend.h"
 
 namespace mesa {
@@ -32,9 +32,8 @@ void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
   const int64_t blocks = (threads + kThreadsPerBlock - 1) / kThreadsPerBlock;
   void* scratch = nullptr;
   CUDA_CHECK(cudaMallocAsync(&scratch, static_cast<size_t>(blocks * kThreadsPerBlock * bytes), on));
-  job_kernel<<<static_cast<unsigned>(blocks), kThreadsPerBlock, 0, on>>>(job, count, static_cast<uint8_t*>(scratch),
-                                                                         bytes);
-  const cudaError_t launched = cudaGetLastError();
+  const cudaError_t launched = launch(&job_kernel<Job>, static_cast<unsigned>(blocks), kThreadsPerBlock, 0, on, job,
+                                      count, static_cast<uint8_t*>(scratch), bytes);
   CUDA_CHECK(cudaFreeAsync(scratch, on));
   CUDA_CHECK(launched);
 }

@@ -5,7 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "bound.h"
-#include "cuda_check.h"
+#include "cuda_launch.h"
 #include "cuda_worlds.h"
 
 namespace mesa {
@@ -50,22 +50,21 @@ class CudaBackend final : public Bound<W> {
     CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&shared_), sizeof *shared_,
                              cudaHostAllocPortable | cudaHostAllocMapped));
     *shared_ = SharedFault{};
-    const int64_t blocks = (settings.num_envs + kThreadsPerBlock - 1) / kThreadsPerBlock;
-    grid_ = static_cast<unsigned>(std::min<int64_t>(blocks, int64_t{1} << 30));
+    grid_ = blocks_for(settings.num_envs, kThreadsPerBlock);
   }
   ~CudaBackend() override { (void)cudaFreeHost(shared_); }  // fails only if the context is gone, and the memory with it
 
   void reset(const ResetRequest& request, void* stream) override {
     CUDA_CHECK(cudaSetDevice(device_));
     *shared_ = SharedFault{};
-    reset_kernel<W><<<grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream)>>>(this->batch_, request);
-    CUDA_CHECK(cudaGetLastError());
+    CUDA_CHECK(launch(&reset_kernel<W>, grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream), this->batch_,
+                      request));
   }
 
   FaultReport step(void* stream) override {
     CUDA_CHECK(cudaSetDevice(device_));
-    step_kernel<W><<<grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream)>>>(this->batch_, shared_);
-    CUDA_CHECK(cudaGetLastError());
+    CUDA_CHECK(launch(&step_kernel<W>, grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream), this->batch_,
+                      shared_));
     const volatile SharedFault* seen = shared_;
     if (seen->fault == 0) return {};
     CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "../tsp/jobs.h"
-#include "cuda_check.h"
+#include "cuda_launch.h"
 #include "job_backend.h"
 
 namespace mesa {
@@ -38,9 +38,8 @@ void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
   CUDA_CHECK(cudaMallocAsync(&memory, static_cast<size_t>(16 + blocks * kWarpsPerBlock * bytes), on));
   cudaError_t launched = cudaMemsetAsync(memory, 0, 16, on);
   if (launched == cudaSuccess) {
-    job_kernel<<<static_cast<unsigned>(blocks), 32 * kWarpsPerBlock, 0, on>>>(
-        job, count, static_cast<uint8_t*>(memory) + 16, bytes, static_cast<unsigned long long*>(memory));
-    launched = cudaGetLastError();
+    launched = launch(&job_kernel<Job>, static_cast<unsigned>(blocks), 32 * kWarpsPerBlock, 0, on, job, count,
+                      static_cast<uint8_t*>(memory) + 16, bytes, static_cast<unsigned long long*>(memory));
   }
   CUDA_CHECK(cudaFreeAsync(memory, on));
   CUDA_CHECK(launched);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "../backends/backend.h"
+#include "../backends/job_backend.h"
 #include "../core/rng.h"
 #include "../core/sha256.h"
 #include "options.h"
@@ -42,7 +43,8 @@ std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& opti
   check_range("max_episode_steps", settings.max_episode_steps, 0, INT32_MAX);
   check_range("num_levels", num_levels, 0, INT32_MAX);
   settings.num_levels = num_levels;
-  return cuda_device < 0 ? make_cpu(id, given, settings) : make_cuda(id, given, settings, cuda_device);
+  return Machine{settings.num_threads, cuda_device}.is_cpu() ? make_cpu(id, given, settings)
+                                                    : make_cuda(id, given, settings, std::max(cuda_device, 0));
 }
 
 py::object fault_to_python(const FaultReport& report) {

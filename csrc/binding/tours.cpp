@@ -95,10 +95,10 @@ void bind_tours(py::module_& m) {
         job.method = static_cast<TourMethod>(method);
         job.node_limit = node_limit;
         job.seed = seed;
-        job.beyond = machine.cuda_device < 0 ? &branch_and_cut : nullptr;
+        job.beyond = machine.is_cpu() ? &branch_and_cut : nullptr;
         const py::gil_scoped_release release;
         const bool quick = n <= kHeldKarpUpTo && count <= kQuickCount && job.route() == TourMethod::kHeldKarp;
-        if (machine.cuda_device >= 0 || quick) {
+        if (!machine.is_cpu() || quick) {
           run_job(job, count, machine);
           return false;
         }

@@ -4,6 +4,9 @@
 #include <cstdint>
 
 #include "portable.h"
+#if defined(MESA_EMULATED_CUDA)
+#include <cuda_runtime.h>
+#endif
 
 namespace mesa {
 
@@ -20,7 +23,7 @@ struct OneLane {
   }
 };
 
-#if defined(__CUDACC__)
+#if defined(__CUDACC__) || defined(MESA_EMULATED_CUDA)
 struct WarpLanes {
   static constexpr unsigned kAll = 0xffffffffu;
   __device__ int32_t lane() const { return static_cast<int32_t>(threadIdx.x & 31u); }

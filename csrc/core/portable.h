@@ -4,6 +4,8 @@
 
 #if defined(__CUDACC__)
 #define MESA_HD __host__ __device__ __forceinline__
+#elif defined(MESA_EMULATED_CUDA)  // quick to compile
+#define MESA_HD inline
 #elif defined(__GNUC__) || defined(__clang__)
 #define MESA_HD inline __attribute__((always_inline))
 #else
@@ -28,6 +30,13 @@
 #endif
 
 namespace mesa {
+
+// Whether this is the build whose CUDA runs on the CPU (csrc/emulator): all work goes there, for tests.
+#if defined(MESA_EMULATED_CUDA)
+constexpr bool kEmulatedCuda = true;
+#else
+constexpr bool kEmulatedCuda = false;
+#endif
 
 // A flag another thread of the host may raise; kernels are given none.
 MESA_HD bool is_raised(const uint8_t* flag) {

@@ -1,0 +1,149 @@
+// CUDA's runtime as far as this project uses it, on the CPU: with this folder in front of the include path a C++ compiler
+// compiles the .cu files as they are, and a launch runs every thread of every block. So kernels, their indices and what
+// lanes tell each other are tested where there is no GPU. For tests: it is as slow as it is exact (emulator.cpp).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <tuple>
+#include <utility>
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorLaunchFailure = 719 };
+using cudaStream_t = struct mesa_emulated_stream*;
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+namespace mesa {
+namespace emulator {
+
+// What lanes of a warp, or threads of a block, wait for together.
+enum class Meeting : int32_t { kNone, kBlock, kWarp, kShuffle };
+
+struct Thread {
+  dim3 thread_idx, block_idx, block_dim, grid_dim;
+  uint8_t* shared;
+};
+Thread& current();
+// Hands this lane's word to the others of its warp and returns that of `lane`. Lanes wait until all are here.
+uint64_t exchange(uint64_t word, unsigned lane);
+void meet(Meeting meeting);
+cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
+const char* last_error();
+
+template <class T>
+T shuffle(T value, unsigned lane) {
+  static_assert(sizeof(T) <= 8);
+  uint64_t word = 0;
+  memcpy(&word, &value, sizeof value);
+  word = exchange(word, lane);
+  memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+}  // namespace emulator
+}  // namespace mesa
+
+// threadIdx.x and the like: whatever the thread now running is.
+template <dim3 mesa::emulator::Thread::*kWhich>
+struct EmulatedIndex {
+  struct {
+    operator unsigned() const { return (mesa::emulator::current().*kWhich).x; }
+  } x;
+};
+inline constexpr EmulatedIndex<&mesa::emulator::Thread::thread_idx> threadIdx{};
+inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_idx> blockIdx{};
+inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_dim> blockDim{};
+inline constexpr EmulatedIndex<&mesa::emulator::Thread::grid_dim> gridDim{};
+
+inline void __syncthreads() { mesa::emulator::meet(mesa::emulator::Meeting::kBlock); }
+inline void __syncwarp(unsigned) { mesa::emulator::meet(mesa::emulator::Meeting::kWarp); }
+inline void __threadfence_system() {}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+  return mesa::emulator::shuffle(value, (threadIdx.x & 31u) ^ static_cast<unsigned>(mask));
+}
+template <class T>
+T __shfl_sync(unsigned, T value, int lane) {
+  return mesa::emulator::shuffle(value, static_cast<unsigned>(lane));
+}
+
+// Launches of several host threads may share memory, as on a GPU.
+template <class T>
+T atomicAdd(T* at, T add) {
+  return __atomic_fetch_add(at, add, __ATOMIC_SEQ_CST);
+}
+inline int atomicCAS_system(int* at, int expected, int desired) {
+  __atomic_compare_exchange_n(at, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return expected;
+}
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+};
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments&&... given) {
+  const std::tuple<Parameters...> kept(std::forward<Arguments>(given)...);
+  return mesa::emulator::launch(config->gridDim, config->blockDim, config->dynamicSmemBytes,
+                                [&] { std::apply(kernel, kept); });  // each thread has copies of its own
+}
+
+constexpr unsigned cudaHostAllocPortable = 1, cudaHostAllocMapped = 2;
+struct cudaDeviceProp {
+  char name[256];
+};
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+
+// Memory starts as bytes that are not zero, as on a GPU it may.
+inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  *memory = malloc(bytes > 0 ? bytes : 1);
+  if (*memory == nullptr) return cudaErrorMemoryAllocation;
+  memset(*memory, 0xA5, bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaFree(void* memory) {
+  free(memory);
+  return cudaSuccess;
+}
+inline cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
+inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) { return cudaFree(memory); }
+inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMalloc(memory, bytes); }
+inline cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
+inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
+  memset(memory, value, bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidValue; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  strcpy(properties->name, "emulated on the CPU");
+  return cudaSuccess;
+}
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrMultiProcessorCount ? 2 : 99 * 1024;
+  return cudaSuccess;
+}
+inline const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorLaunchFailure ? mesa::emulator::last_error() : "an error of the emulated runtime";
+}
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
+  return cudaSuccess;
+}
