@@ -92,9 +92,7 @@ MAX_MAZE_SIDE: int
 class Machine:
     def __init__(self, *, num_threads: int = 1, cuda_device: int = -1, stream: int = 0) -> None: ...
 
-WORLD_SCRATCH_BYTES: int
 
-def maze_scratch_bytes(algorithm: str, rows: int, cols: int) -> int: ...
 def maze_algorithms() -> dict[str, tuple[str, list[Option]]]: ...
 def generate_mazes(
     algorithm: str,

@@ -56,6 +56,7 @@ class Bound : public Backend {
                                   " takes none");
     batch_.memory.levels.count = settings.num_levels;
     batch_.memory.levels.each = level_bytes();
+    needs_ = W::needs(batch_.config);
     list_buffers();
   }
   const Spec& spec() const override { return spec_; }
@@ -169,6 +170,7 @@ class Bound : public Backend {
   Settings settings_;
   std::vector<Buffer> buffers_;
   Batch<W> batch_;
+  Needs needs_;
 };
 
 }  // namespace mesa

@@ -12,36 +12,40 @@
 namespace mesa {
 
 template <class W>
-MESA_HD FaultReport step_range(const Batch<W>& given, int64_t begin, int64_t end) {
+MESA_HD FaultReport step_range(const Batch<W>& given, int64_t begin, int64_t end, Scratch scratch) {
   const Batch<W> batch = given;  // a copy no store in the loop can alias, so that its fields stay in registers
+  const OneLane lanes;
   FaultReport report;
   for (int64_t slot = begin; slot < end; ++slot) {
-    const Fault fault = step_slot(batch, given, slot);
-    if (fault != Fault::kNone && report.fault == Fault::kNone) report = {fault, slot, batch.memory.action[slot]};
+    const Act act = act_in_slot(batch, given, slot, batch.memory.observation, lanes, scratch);
+    if (act.begins) begin_next(given, slot, given.memory.observation, lanes, scratch);
+    if (act.fault != Fault::kNone && report.fault == Fault::kNone)
+      report = {act.fault, slot, batch.memory.action[slot]};
   }
   return report;
 }
 
 template <class W>
-MESA_HD void reset_range(const Batch<W>& batch, const ResetRequest& request, int64_t begin, int64_t end) {
-  for (int64_t slot = begin; slot < end; ++slot) reset_if_asked(batch, request, slot);
+MESA_HD void reset_range(const Batch<W>& batch, const ResetRequest& request, int64_t begin, int64_t end,
+                         Scratch scratch) {
+  for (int64_t slot = begin; slot < end; ++slot) reset_if_asked(batch, request, slot, OneLane{}, scratch);
 }
 
 // One world's loops for one instruction set.
 template <class W>
 struct Loops {
-  FaultReport (*step)(const Batch<W>&, int64_t, int64_t);
-  void (*reset)(const Batch<W>&, const ResetRequest&, int64_t, int64_t);
+  FaultReport (*step)(const Batch<W>&, int64_t, int64_t, Scratch);
+  void (*reset)(const Batch<W>&, const ResetRequest&, int64_t, int64_t, Scratch);
 };
 
 // One set's loops: wrappers that no template is, so that the attribute `target` reaches everything inlined into them.
-#define MESA_LOOPS(World, suffix, target)                                                                 \
-  target static FaultReport step##suffix(const Batch<World>& batch, int64_t begin, int64_t end) {         \
-    return step_range(batch, begin, end);                                                                 \
-  }                                                                                                       \
-  target static void reset##suffix(const Batch<World>& batch, const ResetRequest& request, int64_t begin, \
-                                   int64_t end) {                                                         \
-    reset_range(batch, request, begin, end);                                                              \
+#define MESA_LOOPS(World, suffix, target)                                                                              \
+  target static FaultReport step##suffix(const Batch<World>& batch, int64_t begin, int64_t end, Scratch scratch) {     \
+    return step_range(batch, begin, end, scratch);                                                                     \
+  }                                                                                                                    \
+  target static void reset##suffix(const Batch<World>& batch, const ResetRequest& request, int64_t begin, int64_t end, \
+                                   Scratch scratch) {                                                                  \
+    reset_range(batch, request, begin, end, scratch);                                                                  \
   }
 
 template <class W>
@@ -78,7 +82,7 @@ class CpuBackend final : public Bound<W> {
   void reset(const ResetRequest& request, void*) override {
     const auto lock = own();
     const auto loop = loops_for<W>(set_for_worlds()).reset;
-    over_slots([&](int, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end); });
+    over_slots([&](int part, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end, scratch(part)); });
   }
 
   FaultReport step(void*) override {
@@ -86,7 +90,7 @@ class CpuBackend final : public Bound<W> {
     const auto loop = loops_for<W>(set_for_worlds()).step;
     reports_.assign(static_cast<size_t>(this->settings_.num_threads), {});
     over_slots([&](int part, int64_t begin, int64_t end) {
-      reports_[static_cast<size_t>(part)] = loop(this->batch_, begin, end);
+      reports_[static_cast<size_t>(part)] = loop(this->batch_, begin, end, scratch(part));
     });
     for (const FaultReport& report : reports_)
       if (report.fault != Fault::kNone) return report;
@@ -94,6 +98,14 @@ class CpuBackend final : public Bound<W> {
   }
 
  private:
+  // A thread's own, made when it is first needed; a step allocates nothing.
+  Scratch scratch(int part) {
+    const int64_t words = (this->needs_.scratch() + 7) / 8;
+    if (words == 0) return {nullptr};
+    std::unique_ptr<uint64_t[]>& memory = scratch_[static_cast<size_t>(part)];
+    if (!memory) memory.reset(new uint64_t[static_cast<size_t>(words)]);
+    return {reinterpret_cast<uint8_t*>(memory.get())};
+  }
   std::unique_lock<std::mutex> own() {
     std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
@@ -119,6 +131,8 @@ class CpuBackend final : public Bound<W> {
   std::mutex mutex_;
   std::unique_ptr<Team> team_;
   std::vector<FaultReport> reports_;
+  std::vector<std::unique_ptr<uint64_t[]>> scratch_ =
+      std::vector<std::unique_ptr<uint64_t[]>>(static_cast<size_t>(this->settings_.num_threads));
 };
 
 template <class W>

@@ -1,44 +1,75 @@
-// The GPU's loops over one world's slots: one kernel a verb, a slot a thread, on the caller's stream. Nothing is
-// allocated or waited for after construction, so a step can be captured in a CUDA graph. No rules here. The build makes
-// a file of each world in worlds/all.h (cuda_world.cu.in).
+// The GPU's loops over one world's slots, on the caller's stream: a slot a thread, or, where what is shown is wide, a
+// slot a warp (Needs, core/batch.h). Nothing is allocated or waited for after construction, so a step can be captured
+// in a CUDA graph. No rules here. The build makes a file of each world in worlds/all.h (cuda_world.cu.in).
 #pragma once
-#include <cuda_runtime.h>
-
 #include "bound.h"
 #include "cuda_launch.h"
+#include "cuda_slots.h"
 #include "cuda_worlds.h"
 
 namespace mesa {
 
-// Written by kernels, read by the host without waiting: it lives in host memory that both can reach.
-struct SharedFault {
-  int32_t fault;
-  int32_t action;
-  int64_t slot;
-};
-
-constexpr int kThreadsPerBlock = 128;
-
+// A slot a thread. Slots whose next episode needs memory to begin in, as mazes do, are left to begin_kernel: a few long
+// resets would hold up the warps they are in.
 template <class W>
-__global__ void __launch_bounds__(kThreadsPerBlock) step_kernel(Batch<W> batch, SharedFault* shared) {
+__global__ void __launch_bounds__(kThreadsPerBlock)
+    step_kernel(Batch<W> batch, Staging staging, Pending pending, Workplaces places, SharedFault* faults) {
+  Arrays& observation = *reinterpret_cast<Arrays*>(shared_memory());
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
-  for (int64_t slot = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; slot < batch.num_slots; slot += stride) {
-    const Fault fault = step_slot(batch, batch, slot);
-    if (fault == Fault::kNone) continue;
-    if (atomicCAS_system(&shared->fault, 0, static_cast<int32_t>(fault)) == 0) {
-      shared->action = batch.memory.action[slot];
-      shared->slot = slot;
-      __threadfence_system();
+  const OneLane lanes;
+  for (int64_t first = int64_t{blockIdx.x} * blockDim.x; first < batch.num_slots; first += stride) {
+    if (threadIdx.x == 0) staging.lay_out(batch.memory.observation, first, shared_memory(), observation);
+    __syncthreads();
+    const int64_t slot = first + threadIdx.x;
+    if (slot < batch.num_slots) {
+      const Scratch scratch = places.scratch(int64_t{blockIdx.x} * blockDim.x + threadIdx.x);
+      const Act act = act_in_slot(batch, batch, slot, observation, lanes, scratch);
+      if (act.fault != Fault::kNone) {
+        faults->report(act.fault, slot, batch.memory.action[slot]);
+        staging.keep_row(batch.memory.observation, slot, observation);
+      } else if (act.begins && pending.slots) {
+        pending.add(slot);
+      } else if (act.begins) {
+        begin_next(batch, slot, observation, lanes, scratch);
+      }
     }
+    __syncthreads();
+    staging.copy_out(batch.memory.observation, first, batch.num_slots, observation);
+    __syncthreads();
   }
 }
 
 template <class W>
-__global__ void __launch_bounds__(kThreadsPerBlock) reset_kernel(Batch<W> batch, ResetRequest request) {
-  const int64_t stride = int64_t{gridDim.x} * blockDim.x;
-  for (int64_t slot = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; slot < batch.num_slots; slot += stride) {
-    reset_if_asked(batch, request, slot);
+__global__ void __launch_bounds__(kThreadsPerBlock) begin_kernel(Batch<W> batch, Pending pending, Workplaces places) {
+  const int64_t thread = int64_t{blockIdx.x} * blockDim.x + threadIdx.x, stride = int64_t{gridDim.x} * blockDim.x;
+  const int64_t count = *pending.count;
+  for (int64_t i = thread; i < count; i += stride)
+    begin_next(batch, pending.slots[i], batch.memory.observation, OneLane{}, places.scratch(thread));
+}
+
+// A slot a warp: one lane plays, all of them write what is shown.
+template <class W>
+__global__ void __launch_bounds__(kThreadsPerBlock)
+    step_wide_kernel(Batch<W> batch, Workplaces places, SharedFault* faults) {
+  const WarpLanes lanes;
+  const int64_t warp = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32,
+                stride = int64_t{gridDim.x} * blockDim.x / 32;
+  const Scratch scratch = places.scratch(warp);
+  for (int64_t slot = warp; slot < batch.num_slots; slot += stride) {
+    const Act act = act_in_slot(batch, batch, slot, batch.memory.observation, lanes, scratch);
+    if (act.fault != Fault::kNone && lanes.leads()) faults->report(act.fault, slot, batch.memory.action[slot]);
+    if (act.begins) begin_next(batch, slot, batch.memory.observation, lanes, scratch);
   }
+}
+
+template <class W, class Lanes>
+__global__ void __launch_bounds__(kThreadsPerBlock)
+    reset_kernel(Batch<W> batch, ResetRequest request, Workplaces places) {
+  const Lanes lanes;
+  const int64_t worker = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / lanes.size();
+  const int64_t stride = int64_t{gridDim.x} * blockDim.x / lanes.size();
+  for (int64_t slot = worker; slot < batch.num_slots; slot += stride)
+    reset_if_asked(batch, request, slot, lanes, places.scratch(worker));
 }
 
 template <class W>
@@ -46,37 +77,77 @@ class CudaBackend final : public Bound<W> {
  public:
   CudaBackend(const Options& options, const Settings& settings, int device)
       : Bound<W>(options, settings), device_(device) {
-    CUDA_CHECK(cudaSetDevice(device_));
-    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&shared_), sizeof *shared_,
+    const OnDevice here(device_);
+    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&faults_), sizeof *faults_,
                              cudaHostAllocPortable | cudaHostAllocMapped));
-    *shared_ = SharedFault{};
-    grid_ = blocks_for(settings.num_envs, kThreadsPerBlock);
+    *faults_ = SharedFault{};
+    const int64_t slots = settings.num_envs, lanes = is_wide() ? 32 : 1;
+    places_.bytes = (this->needs_.scratch() + 15) / 16 * 16;
+    workers_ = places_.bytes > 0 ? std::min(slots, std::max<int64_t>(1, kMostScratch / places_.bytes)) : slots;
+    workers_ = blocks_for(workers_ * lanes, kThreadsPerBlock) * int64_t{kThreadsPerBlock} / lanes;  // whole blocks
+    scratch_ = DeviceMemory(workers_ * places_.bytes);
+    places_.memory = scratch_.template as<uint8_t>();
+    if (!is_wide() && this->needs_.reset_scratch > 0) {
+      pending_memory_ = DeviceMemory(16 + 4 * slots);
+      pending_ = {pending_memory_.template as<unsigned long long>(), pending_memory_.template as<uint32_t>() + 4};
+    }
   }
-  ~CudaBackend() override { (void)cudaFreeHost(shared_); }  // fails only if the context is gone, and the memory with it
+  ~CudaBackend() override { (void)cudaFreeHost(faults_); }  // fails only if the context is gone, and the memory with it
 
   void reset(const ResetRequest& request, void* stream) override {
-    CUDA_CHECK(cudaSetDevice(device_));
-    *shared_ = SharedFault{};
-    CUDA_CHECK(launch(&reset_kernel<W>, grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream), this->batch_,
-                      request));
+    const OnDevice here(device_);
+    *faults_ = SharedFault{};
+    const auto on = static_cast<cudaStream_t>(stream);
+    if constexpr (may_be_wide<W>) {
+      if (is_wide()) {
+        CUDA_CHECK(launch(&reset_kernel<W, WarpLanes>, blocks_of_workers(32), kThreadsPerBlock, 0, on, this->batch_,
+                          request, places_));
+        return;
+      }
+    }
+    CUDA_CHECK(launch(&reset_kernel<W, OneLane>, blocks_of_workers(1), kThreadsPerBlock, 0, on, this->batch_, request,
+                      places_));
   }
 
   FaultReport step(void* stream) override {
-    CUDA_CHECK(cudaSetDevice(device_));
-    CUDA_CHECK(launch(&step_kernel<W>, grid_, kThreadsPerBlock, 0, static_cast<cudaStream_t>(stream), this->batch_,
-                      shared_));
-    const volatile SharedFault* seen = shared_;
+    const OnDevice here(device_);
+    launch_step(static_cast<cudaStream_t>(stream));
+    const volatile SharedFault* seen = faults_;
     if (seen->fault == 0) return {};
     CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
     const FaultReport report{static_cast<Fault>(seen->fault), seen->slot, seen->action};
-    *shared_ = SharedFault{};
+    *faults_ = SharedFault{};
     return report;
   }
 
  private:
+  bool is_wide() const { return may_be_wide<W> && this->needs_.wide; }
+  unsigned blocks_of_workers(int64_t lanes) const { return blocks_for(workers_ * lanes, kThreadsPerBlock); }
+
+  void launch_step(cudaStream_t on) {
+    if constexpr (may_be_wide<W>) {
+      if (is_wide()) {
+        CUDA_CHECK(launch(&step_wide_kernel<W>, blocks_of_workers(32), kThreadsPerBlock, 0, on, this->batch_, places_,
+                          faults_));
+        return;
+      }
+    }
+    if (pending_.slots) CUDA_CHECK(cudaMemsetAsync(pending_.count, 0, sizeof *pending_.count, on));
+    const Staging staging = Staging::of(this->spec_.observation);
+    const int64_t workers = this->needs_.step_scratch > 0 ? workers_ : this->batch_.num_slots;
+    CUDA_CHECK(launch(&step_kernel<W>, blocks_for(workers, staging.threads), staging.threads, staging.shared_bytes(),
+                      on, this->batch_, staging, pending_, places_, faults_));
+    if (pending_.slots)
+      CUDA_CHECK(
+          launch(&begin_kernel<W>, blocks_of_workers(1), kThreadsPerBlock, 0, on, this->batch_, pending_, places_));
+  }
+
   int device_;
-  unsigned grid_ = 1;
-  SharedFault* shared_ = nullptr;
+  int64_t workers_ = 0;  // threads, or warps, that each have scratch of their own
+  SharedFault* faults_ = nullptr;
+  DeviceMemory scratch_, pending_memory_;
+  Workplaces places_{};
+  Pending pending_{};
 };
 
 template <class W>

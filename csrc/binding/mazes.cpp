@@ -97,13 +97,6 @@ void bind_mazes(py::module_& m) {
            }),
            py::kw_only(), py::arg("num_threads") = 1, py::arg("cuda_device") = -1, py::arg("stream") = 0);
   m.attr("MAX_MAZE_SIDE") = kMaxMazeSide;
-  m.attr("WORLD_SCRATCH_BYTES") = Maze::kScratchBytes;
-  m.def(
-      "maze_scratch_bytes",
-      [](const std::string& algorithm, int32_t rows, int32_t cols) {
-        return layout_scratch_bytes(read_layout(algorithm, rows, cols, {}));
-      },
-      py::arg("algorithm"), py::arg("rows"), py::arg("cols"), "Bytes the algorithm works in for one maze.");
   m.def(
       "maze_algorithms",
       [] {

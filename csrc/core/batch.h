@@ -3,8 +3,10 @@
 #pragma once
 #include <type_traits>
 
+#include "lanes.h"
 #include "portable.h"
 #include "rng.h"
+#include "scratch.h"
 
 namespace mesa {
 
@@ -18,6 +20,15 @@ struct Outcome {
   float reward;
   bool terminated;
   bool trial_over;
+};
+
+// What a slot's reset and step work in beside its memory, in bytes; and whether what is shown after them is so wide, or
+// so long in the making, that on a GPU a warp should share it: then observe and oracle are run by all its lanes.
+struct Needs {
+  int64_t reset_scratch = 0, step_scratch = 0;
+  bool wide = false;
+
+  int64_t scratch() const { return reset_scratch > step_scratch ? reset_scratch : step_scratch; }
 };
 
 // In front of every world's State in a slot's memory.
@@ -113,34 +124,42 @@ MESA_HD const T* tail_of(const State& state, int64_t byte_offset = 0) {
   return reinterpret_cast<const T*>(reinterpret_cast<const uint8_t*>(&state + 1) + byte_offset);
 }
 
-template <class W>
+// A world's reset and step are one lane's work, whatever the group; what is shown they all write.
+template <class W, class Lanes>
 MESA_HD void show_slot(const Batch<W>& b, int64_t slot, typename W::State& state, const Arrays& observation,
                        const Arrays& oracle, const HistoryArrays& history, int32_t action, float reward,
-                       bool trial_start) {
-  W::observe(b.config, state, Row{observation, slot});
-  if (b.config.oracle) W::oracle(b.config, state, Row{oracle, slot});
-  if (b.history) {
+                       bool trial_start, const Lanes& lanes, Scratch scratch) {
+  W::observe(b.config, state, Row{observation, slot}, lanes);
+  if (b.config.oracle) W::oracle(b.config, state, Row{oracle, slot}, lanes, scratch);
+  if (b.history && lanes.leads()) {
     history.previous_action[slot] = action;
     history.previous_reward[slot] = reward;
     history.trial_start[slot] = trial_start;
   }
+  lanes.sync();
 }
 
-template <class W>
-MESA_HD_RARE void begin_episode(const Batch<W>& b, int64_t slot, SlotHeader& header) {
-  header.step = 0;
-  header.live = 1;
-  header.done = 0;
+// `observation`: where the slot's first observation goes, which a kernel may keep elsewhere for a while.
+template <class W, class Lanes>
+MESA_HD_RARE void begin_episode(const Batch<W>& b, int64_t slot, const Arrays& observation, const Lanes& lanes,
+                                Scratch scratch) {
+  SlotHeader& header = header_of(b, slot);
   auto& state = state_of<W>(header);
-  const uint8_t* level = nullptr;
-  if (b.memory.levels.count > 0) {
-    const Levels& levels = b.memory.levels;
-    const int64_t number = slot + int64_t{header.episode} * b.num_slots;
-    levels.playing[slot] = number < levels.count ? static_cast<int32_t>(number) : -1;
-    level = levels.bytes + number % levels.count * levels.each;
+  if (lanes.leads()) {
+    header.step = 0;
+    header.live = 1;
+    header.done = 0;
+    const uint8_t* level = nullptr;
+    if (b.memory.levels.count > 0) {
+      const Levels& levels = b.memory.levels;
+      const int64_t number = slot + int64_t{header.episode} * b.num_slots;
+      levels.playing[slot] = number < levels.count ? static_cast<int32_t>(number) : -1;
+      level = levels.bytes + number % levels.count * levels.each;
+    }
+    W::reset(b.config, state, header.key(), level, scratch);
   }
-  W::reset(b.config, state, header.key(), level);
-  show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, -1, 0.0f, true);
+  lanes.sync();
+  show_slot(b, slot, state, observation, b.memory.oracle, b.memory.history, -1, 0.0f, true, lanes, scratch);
 }
 
 template <class W>
@@ -160,12 +179,14 @@ MESA_HD void seed_slot(const Batch<W>& b, int64_t slot, uint64_t seed, uint32_t 
   header.live = 0;
 }
 
-template <class W>
-MESA_HD void reset_slot(const Batch<W>& b, int64_t slot) {
-  SlotHeader& header = header_of(b, slot);
-  if (header.live) ++header.episode;
-  begin_episode(b, slot, header);
-  write_result(b, slot, 0.0f, false, false);
+template <class W, class Lanes>
+MESA_HD void reset_slot(const Batch<W>& b, int64_t slot, const Lanes& lanes, Scratch scratch) {
+  if (lanes.leads()) {
+    SlotHeader& header = header_of(b, slot);
+    if (header.live) ++header.episode;
+    write_result(b, slot, 0.0f, false, false);
+  }
+  begin_episode(b, slot, b.memory.observation, lanes, scratch);
 }
 
 // How a reset picks its slots and their seeds. Null mask: every slot. Null seeds: `seed` for every slot, if has_seed.
@@ -176,26 +197,40 @@ struct ResetRequest {
   uint64_t seed = 0;
 };
 
-template <class W>
-MESA_HD void reset_if_asked(const Batch<W>& b, const ResetRequest& request, int64_t slot) {
+template <class W, class Lanes>
+MESA_HD void reset_if_asked(const Batch<W>& b, const ResetRequest& request, int64_t slot, const Lanes& lanes,
+                            Scratch scratch) {
   if (request.mask && !request.mask[slot]) return;
   // A seed given slot by slot is that slot's alone: its story does not depend on where in the batch it stands.
-  if (request.seeds) {
-    seed_slot(b, slot, request.seeds[slot], 0);
-  } else if (request.has_seed) {
-    seed_slot(b, slot, request.seed, static_cast<uint32_t>(b.first_slot + slot));
+  if (lanes.leads()) {
+    if (request.seeds) {
+      seed_slot(b, slot, request.seeds[slot], 0);
+    } else if (request.has_seed) {
+      seed_slot(b, slot, request.seed, static_cast<uint32_t>(b.first_slot + slot));
+    }
   }
-  reset_slot(b, slot);
+  reset_slot(b, slot, lanes, scratch);
 }
 
-// Same-step autoreset: the last observation to the final arrays, the next episode's first in its place.
-template <class W>
-MESA_HD_RARE void end_and_begin(const Batch<W>& b, int64_t slot, SlotHeader& header, int32_t action, Outcome outcome) {
-  show_slot(b, slot, state_of<W>(header), b.memory.final_observation, b.memory.final_oracle, b.memory.final_history,
-            action, outcome.reward, outcome.trial_over);
-  if (b.memory.levels.count > 0) b.memory.levels.final_playing[slot] = b.memory.levels.playing[slot];
-  ++header.episode;
-  begin_episode(b, slot, header);
+// Same-step autoreset: the last observation to the final arrays.
+template <class W, class Lanes>
+MESA_HD_RARE void end_episode(const Batch<W>& b, int64_t slot, int32_t action, const Outcome& outcome,
+                              const Lanes& lanes, Scratch scratch) {
+  show_slot(b, slot, state_of<W>(header_of(b, slot)), b.memory.final_observation, b.memory.final_oracle,
+            b.memory.final_history, action, outcome.reward, outcome.trial_over, lanes, scratch);
+  if (b.memory.levels.count > 0 && lanes.leads()) b.memory.levels.final_playing[slot] = b.memory.levels.playing[slot];
+}
+
+// The episode after one that ended: with this step (its result stays), or, in next-step mode, with the last.
+template <class W, class Lanes>
+MESA_HD void begin_next(const Batch<W>& b, int64_t slot, const Arrays& observation, const Lanes& lanes,
+                        Scratch scratch) {
+  if (lanes.leads()) {
+    SlotHeader& header = header_of(b, slot);
+    if (header.done) write_result(b, slot, 0.0f, false, false);
+    ++header.episode;
+  }
+  begin_episode(b, slot, observation, lanes, scratch);
 }
 
 // Whether a slot's memory, come from outside, holds values its world can have; stepping any other is not safe.
@@ -211,34 +246,46 @@ bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   return W::valid(b.config, state) && (header.done || !(at_limit || W::ended(b.config, state)));
 }
 
+// What a slot did with its action. `begins`: the next episode is to begin (begin_next) before anybody looks.
+struct Act {
+  Fault fault;
+  bool begins;
+};
+
 // `b` may be a loop's own copy, held in registers; `shared` is the same batch, for the rare paths: handing them the
 // copy would make it memory that every store may alias.
-template <class W>
-MESA_HD Fault step_slot(const Batch<W>& b, const Batch<W>& shared, int64_t slot) {
+template <class W, class Lanes>
+MESA_HD Act act_in_slot(const Batch<W>& b, const Batch<W>& shared, int64_t slot, const Arrays& observation,
+                        const Lanes& lanes, Scratch scratch) {
   SlotHeader& header = header_of(b, slot);
-  if (!header.live) return Fault::kNeverReset;
-  if (header.done) {
-    if (b.autoreset == Autoreset::kDisabled) return Fault::kStepAfterDone;
-    reset_slot(shared, slot);  // next-step mode: the action is ignored
-    return Fault::kNone;
+  if (!header.live) return {Fault::kNeverReset, false};
+  if (header.done) {  // in next-step mode the action is ignored
+    return b.autoreset == Autoreset::kDisabled ? Act{Fault::kStepAfterDone, false} : Act{Fault::kNone, true};
   }
   const int32_t action = b.memory.action[slot];
-  if (static_cast<uint32_t>(action) >= static_cast<uint32_t>(b.num_actions)) return Fault::kActionOutOfRange;
+  if (static_cast<uint32_t>(action) >= static_cast<uint32_t>(b.num_actions)) return {Fault::kActionOutOfRange, false};
 
   auto& state = state_of<W>(header);
-  const Outcome outcome = W::step(b.config, state, action, header.key());
-  ++header.step;
-  const bool truncated = !outcome.terminated && header.step == b.max_episode_steps;
-  const bool done = outcome.terminated || truncated;
-  write_result(b, slot, outcome.reward, outcome.terminated, truncated);
-  if (done && b.autoreset == Autoreset::kSameStep) {
-    end_and_begin(shared, slot, header, action, outcome);
-  } else {
-    header.done = done;
-    show_slot(b, slot, state, b.memory.observation, b.memory.oracle, b.memory.history, action, outcome.reward,
-              outcome.trial_over);
+  struct Taken {
+    Outcome outcome;
+    bool done;
+  };
+  const Taken taken = lanes.once([&] {
+    const Outcome outcome = W::step(b.config, state, action, header.key(), scratch);
+    ++header.step;
+    const bool truncated = !outcome.terminated && header.step == b.max_episode_steps;
+    const bool done = outcome.terminated || truncated;
+    write_result(b, slot, outcome.reward, outcome.terminated, truncated);
+    header.done = done && b.autoreset != Autoreset::kSameStep;
+    return Taken{outcome, done};
+  });
+  if (taken.done && b.autoreset == Autoreset::kSameStep) {
+    end_episode(shared, slot, action, taken.outcome, lanes, scratch);
+    return {Fault::kNone, true};
   }
-  return Fault::kNone;
+  show_slot(b, slot, state, observation, b.memory.oracle, b.memory.history, action, taken.outcome.reward,
+            taken.outcome.trial_over, lanes, scratch);
+  return {Fault::kNone, false};
 }
 
 }  // namespace mesa

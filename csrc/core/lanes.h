@@ -13,12 +13,13 @@ namespace mesa {
 struct OneLane {
   MESA_HD int32_t lane() const { return 0; }
   MESA_HD int32_t size() const { return 1; }
+  MESA_HD bool leads() const { return true; }
   MESA_HD void sync() const {}
   MESA_HD uint32_t min(uint32_t x) const { return x; }
   MESA_HD int64_t sum(int64_t x) const { return x; }
   // What the leader's call returned, known to every lane; memory it wrote is seen by all.
   template <class F>
-  MESA_HD int64_t once(const F& f) const {
+  MESA_HD auto once(const F& f) const {
     return f();
   }
 };
@@ -28,6 +29,7 @@ struct WarpLanes {
   static constexpr unsigned kAll = 0xffffffffu;
   __device__ int32_t lane() const { return static_cast<int32_t>(threadIdx.x & 31u); }
   __device__ int32_t size() const { return 32; }
+  __device__ bool leads() const { return lane() == 0; }
   __device__ void sync() const { __syncwarp(kAll); }
   __device__ uint32_t min(uint32_t x) const {
     for (int step = 16; step > 0; step /= 2) {
@@ -41,12 +43,18 @@ struct WarpLanes {
     return x;
   }
   template <class F>
-  __device__ int64_t once(const F& f) const {
+  __device__ auto once(const F& f) const {
+    using Result = decltype(f());
+    constexpr int kWords = (sizeof(Result) + 3) / 4;
+    union {
+      uint32_t word[kWords];
+      Result result;
+    } told{{}};
     __syncwarp(kAll);
-    int64_t result = 0;
-    if (lane() == 0) result = f();
+    if (leads()) told.result = f();
     __syncwarp(kAll);
-    return __shfl_sync(kAll, result, 0);
+    for (int i = 0; i < kWords; ++i) told.word[i] = __shfl_sync(kAll, told.word[i], 0);
+    return told.result;
   }
 };
 #endif

@@ -1,6 +1,7 @@
-// CUDA's runtime as far as this project uses it, on the CPU: with this folder in front of the include path a C++ compiler
-// compiles the .cu files as they are, and a launch runs every thread of every block. So kernels, their indices and what
-// lanes tell each other are tested where there is no GPU. For tests: it is as slow as it is exact (emulator.cpp).
+// CUDA's runtime as far as this project uses it, on the CPU: with this folder in front of the include path a C++
+// compiler compiles the .cu files as they are, and a launch runs every thread of every block. So kernels, their indices
+// and what lanes tell each other are tested where there is no GPU. For tests: it is as slow as it is exact
+// (emulator.cpp).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +16,12 @@
 #define __device__
 #define __launch_bounds__(...)
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorLaunchFailure = 719 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorLaunchFailure = 719
+};
 using cudaStream_t = struct mesa_emulated_stream*;
 
 struct dim3 {
@@ -54,7 +60,7 @@ T shuffle(T value, unsigned lane) {
 }  // namespace mesa
 
 // threadIdx.x and the like: whatever the thread now running is.
-template <dim3 mesa::emulator::Thread::*kWhich>
+template <dim3 mesa::emulator::Thread::* kWhich>
 struct EmulatedIndex {
   struct {
     operator unsigned() const { return (mesa::emulator::current().*kWhich).x; }
@@ -65,8 +71,12 @@ inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_idx> blockIdx{};
 inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_dim> blockDim{};
 inline constexpr EmulatedIndex<&mesa::emulator::Thread::grid_dim> gridDim{};
 
-inline void __syncthreads() { mesa::emulator::meet(mesa::emulator::Meeting::kBlock); }
-inline void __syncwarp(unsigned) { mesa::emulator::meet(mesa::emulator::Meeting::kWarp); }
+inline void __syncthreads() {
+  mesa::emulator::meet(mesa::emulator::Meeting::kBlock);
+}
+inline void __syncwarp(unsigned) {
+  mesa::emulator::meet(mesa::emulator::Meeting::kWarp);
+}
 inline void __threadfence_system() {}
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
@@ -103,8 +113,6 @@ constexpr unsigned cudaHostAllocPortable = 1, cudaHostAllocMapped = 2;
 struct cudaDeviceProp {
   char name[256];
 };
-enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin };
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 
 // Memory starts as bytes that are not zero, as on a GPU it may.
 inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
@@ -117,17 +125,35 @@ inline cudaError_t cudaFree(void* memory) {
   free(memory);
   return cudaSuccess;
 }
-inline cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
-inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) { return cudaFree(memory); }
-inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMalloc(memory, bytes); }
-inline cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
+inline cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) {
+  return cudaMalloc(memory, bytes);
+}
+inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
+  return cudaFree(memory);
+}
+inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  return cudaMalloc(memory, bytes);
+}
+inline cudaError_t cudaFreeHost(void* memory) {
+  return cudaFree(memory);
+}
 inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
   memset(memory, value, bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidValue; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+inline cudaError_t cudaSetDevice(int device) {
+  return device == 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetLastError() {
+  return cudaSuccess;
+}
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
@@ -136,14 +162,6 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   strcpy(properties->name, "emulated on the CPU");
   return cudaSuccess;
 }
-inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMultiProcessorCount ? 2 : 99 * 1024;
-  return cudaSuccess;
-}
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorLaunchFailure ? mesa::emulator::last_error() : "an error of the emulated runtime";
-}
-template <class Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
-  return cudaSuccess;
 }

@@ -3,14 +3,15 @@
 // MESASIM_EMULATED_ORDER (ascending, descending) turns that order round, and what comes out must not change: code that
 // reads what another lane wrote without waiting for it does change. Lanes that wait for different things, for a lane
 // that is gone, or for ever, fail the launch with a message.
-#include "cuda_runtime.h"
+#include <ucontext.h>
 
 #include <algorithm>
 #include <csetjmp>
 #include <memory>
 #include <string>
-#include <ucontext.h>
 #include <vector>
+
+#include "cuda_runtime.h"
 
 namespace mesa {
 namespace emulator {

@@ -30,6 +30,7 @@ struct Bandit {
   // then, if arms drift, which volatility this episode has; then, if the tasks are numbered, the task's number.
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
   MESA_HD static int64_t arms_bytes(const Config& c) { return int64_t{c.arms} * (c.oracle ? 12 : 4); }
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config& c) {
     return arms_bytes(c) + (c.drift != Config::kStill ? 4 : 0) + (c.num_tasks > 0 ? 4 : 0);
   }
@@ -107,7 +108,7 @@ struct Bandit {
     return {static_cast<uint64_t>(c.task_seed), static_cast<uint32_t>(number), 0xFFFFFFFFu};
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     Key task = key;
     if (c.num_tasks > 0) {
@@ -189,7 +190,7 @@ struct Bandit {
   }
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.pull >= c.pulls; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t arm, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t arm, const Key& key, Scratch) {
     const float reward = draw_reward(c, s, arm, key);
     ++s.pull;
     if (c.oracle) {
@@ -201,10 +202,12 @@ struct Bandit {
     return {reward, ended(c, s), true};
   }
 
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes&) {
     row.field<int32_t>(0)[0] = c.clock ? s.pull : 0;
   }
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes&, Scratch) {
     for (int32_t arm = 0; arm < c.arms; ++arm) {
       row.field<float>(0)[arm] = static_cast<float>(mean(c, s, arm));
       row.field<int32_t>(2)[arm] = counts(c, s)[arm];

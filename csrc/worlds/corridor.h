@@ -39,15 +39,16 @@ struct Corridor {
   };
   static_assert(sizeof(State) == 16 && std::is_trivially_copyable_v<State>);
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config&) { return 0; }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     s.cell = c.length / 2;
     s.goal = key.block(Purpose::kTask, 0).word[0] >> 31 ? c.length - 1 : 0;
   }
   MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&, Scratch) {
     s.cell += action == 1 ? 1 : -1;
     if (s.cell != 0 && s.cell != c.length - 1) return {0.0f, false, false};
     const float reward = s.cell == s.goal ? 1.0f : 0.0f;
@@ -56,8 +57,14 @@ struct Corridor {
     if (!terminated) s.cell = c.length / 2;  // the last trial's end stays to be seen
     return {reward, terminated, true};
   }
-  MESA_HD static void observe(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.cell; }
-  MESA_HD static void oracle(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.goal; }
+  template <class Lanes>
+  MESA_HD static void observe(const Config&, const State& s, const Row& row, const Lanes&) {
+    row.field<int32_t>(0)[0] = s.cell;
+  }
+  template <class Lanes>
+  MESA_HD static void oracle(const Config&, const State& s, const Row& row, const Lanes&, Scratch) {
+    row.field<int32_t>(0)[0] = s.goal;
+  }
 
   static bool valid(const Config& c, const State& s) {
     return s.cell >= 0 && s.cell < c.length && (s.goal == 0 || s.goal == c.length - 1) && s.trial >= 0 &&

@@ -77,6 +77,7 @@ struct Deception {
   };
   static_assert(sizeof(State) == 24 && std::is_trivially_copyable_v<State>);
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config&) { return 0; }
 
   MESA_HD static void begin_walk(const Config& c, State& s, const Key& key) {
@@ -88,7 +89,7 @@ struct Deception {
     s.cell += s.cell >= kA;
     s.cell += s.cell >= kB;
   }
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     begin_walk(c, s, key);
   }
@@ -102,7 +103,7 @@ struct Deception {
     return (rows < 0 ? -rows : rows) + (cols < 0 ? -cols : cols);
   }
   MESA_HD static bool ended(const Config& c, const State& s) { return s.walk >= c.walks; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     if (s.corrected) action = s.cell % kSide < kA % kSide ? 1 : 0;
     s.cell = moved(s.cell, action);
     ++s.step;
@@ -119,7 +120,8 @@ struct Deception {
     if (!terminated) begin_walk(c, s, key);  // the last walk's end stays to be seen
     return {paid ? 1.0f : 0.0f, terminated, true};
   }
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes&) {
     row.field<int32_t>(0)[0] = s.cell;
     row.field<int32_t>(1)[0] = c.clock ? s.walk : 0;
   }
@@ -135,7 +137,8 @@ struct Deception {
       in_b = kept * next + (1.0 - kept) * changed + (c.objective == kMesa);
     }
   }
-  MESA_HD static void oracle(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, const State& s, const Row& row, const Lanes&, Scratch) {
     double in_a = 0.0, in_b = 0.0;
     if (!s.corrected) corner_values(c, s.walk, in_a, in_b);
     if (s.corrected && c.objective == kBase) in_a = in_b = c.walks - s.walk;

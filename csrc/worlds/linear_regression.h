@@ -100,6 +100,7 @@ struct LinearRegression {
   MESA_HD static int64_t doubles(const Config& c) {
     return c.oracle ? GaussianPosterior::doubles(c.dim) + c.enumerated() : 0;
   }
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config& c) {
     return 8 * doubles(c) + 4 * int64_t{c.dim} * (c.oracle ? 2 + c.enumerated() : 2);
   }
@@ -115,7 +116,7 @@ struct LinearRegression {
     return {c.dim, c.enumerated(), tasks(c, s), tail_of<double>(s, 8 * GaussianPosterior::doubles(c.dim))};
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     s.task = draw_task(c.law(), key, weights(c, s));
     s.y = draw_example(c.law(), key, 0, weights(c, s), inputs(c, s));
@@ -128,7 +129,7 @@ struct LinearRegression {
   }
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.point >= c.points; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const double error = c.named(action) - s.y;
     if (c.oracle) {
       gaussian(c, s).learn(inputs(c, s), s.y, c.noise_variance());
@@ -146,11 +147,13 @@ struct LinearRegression {
     return {static_cast<float>(-error * error), terminated, terminated};
   }
 
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes&) {
     for (int32_t d = 0; d < c.dim; ++d) row.field<float>(0)[d] = inputs(c, s)[d];
     row.field<float>(1)[0] = s.previous_y;
   }
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes&, Scratch) {
     for (int32_t d = 0; d < c.dim; ++d) row.field<float>(0)[d] = weights(c, s)[d];
     row.field<int32_t>(1)[0] = s.task;
     row.field<float>(2)[0] = s.y;

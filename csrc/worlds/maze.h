@@ -13,7 +13,7 @@ namespace mesa {
 
 struct Maze {
   static constexpr const char* kId = "Maze-v0";
-  static constexpr int kScratchBytes = MazeConfig::kScratchBytes;
+  static constexpr bool kMayBeWide = true;
   using Config = MazeConfig;
   using State = MazeState;
   enum TileKind : uint8_t { kWall = 0, kFloor = 1, kGoal = 2, kAgent = 3, kDoor = 4, kKey = 5 };
@@ -178,6 +178,20 @@ struct Maze {
   }
 
   // Tail: objects and rewards, the picture; for the oracle, actions to go from everywhere, then the cells visited.
+  static Needs needs(const Config& c) {
+    const int64_t placing = MazeTask::scratch_bytes(c), knowing = c.oracle ? MazeAim::scratch_bytes(c) : 0;
+    Needs needs;
+    needs.reset_scratch = std::max(std::max(layout_scratch_bytes(c.layout), placing) + lattice_bytes(c), knowing);
+    if (!c.plain) needs.step_scratch = needs.reset_scratch;
+    needs.wide = (c.view == 0 && !c.rays) || (c.oracle && !c.plain);
+    return needs;
+  }
+  MESA_HD static int64_t lattice_bytes(const Config& c) {
+    return Scratch::bytes_for<uint8_t>(Lattice::bytes_of(c.size, c.size));
+  }
+  MESA_HD static Lattice lattice(const Config& c, Scratch& scratch) {
+    return {scratch.take<uint8_t>(Lattice::bytes_of(c.size, c.size)), c.size, c.size};
+  }
   MESA_HD static int64_t tail_bytes(const Config& c) {
     const int64_t aim = 2 * MazeAim::entries(c);
     return MazeTiles::at(c) + MazeTiles::bytes(c) + (c.oracle ? aim + (c.plain ? 0 : c.num_cells()) : 0);
@@ -191,10 +205,9 @@ struct Maze {
   MESA_HD static int64_t sight_side(const Config& c) { return c.view ? c.view : MazeTiles::side_in_tiles(c); }
 
   // A new maze and its places. A redrawn layout is that of a seed of its own.
-  MESA_HD_RARE static void begin_task(const Config& c, State& s, const Key& key, const uint8_t* level) {
-    uint64_t bits[2 * Config::kMaxSide], memory[kScratchBytes / 8];
-    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
-    const Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+  MESA_HD_RARE static void begin_task(const Config& c, State& s, const Key& key, const uint8_t* level,
+                                      Scratch scratch) {
+    const Lattice maze = lattice(c, scratch);
     const Key layout_key{key.seed ^ static_cast<uint64_t>(s.trial) * 0x9E3779B97F4A7C15ull, key.stream, key.episode};
     const MazeTask task{c, s, key};
     int32_t given[2] = {-1, -1};  // start and goal
@@ -214,15 +227,10 @@ struct Maze {
     MazeTiles::paint(c, s, maze);
     for (int k = 0; k < c.objects; ++k) first_object_of(c, s, k) = object_of(s, k);
   }
-  MESA_HD_RARE static void look_again(const Config& c, State& s) {
-    if (!c.oracle) return;
-    uint64_t memory[kScratchBytes / 8];
-    MazeAim{c, s, distances(c, s)}.aim(Scratch{reinterpret_cast<uint8_t*>(memory)});
-  }
-  MESA_HD_RARE static void replace_objects(const Config& c, State& s, const Key& key, int only) {
-    uint64_t bits[2 * Config::kMaxSide], memory[kScratchBytes / 8];
-    const Lattice maze{reinterpret_cast<uint8_t*>(bits), c.size, c.size};
-    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+  // What is worth reaching, or how to get there, has changed: the oracle is to find its ways anew.
+  MESA_HD static void look_again(const Config& c, State& s) { s.ways_are_old = c.oracle; }
+  MESA_HD_RARE static void replace_objects(const Config& c, State& s, const Key& key, int only, Scratch scratch) {
+    const Lattice maze = lattice(c, scratch);
     MazeTiles::to_lattice(c, s, maze);
     const MazeTask task{c, s, key};
     uint8_t* about = task.survey(maze, scratch);
@@ -249,11 +257,11 @@ struct Maze {
   // A level: the maze's bits, then start and goal as cell numbers, both -1 where they are to be drawn.
   MESA_HD static int64_t level_bytes(const Config& c) { return Lattice::bytes_of(c.size, c.size) + 8; }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level, Scratch scratch) {
     s = State{};
     for (int k = 0; k < c.objects; ++k) object_of(s, k) = MazeObject{};
     MazeTask{c, s, key}.draw_objective(0);
-    begin_task(c, s, key, level);
+    begin_task(c, s, key, level, scratch);
     begin_walk(c, s);
     look_again(c, s);
   }
@@ -269,8 +277,8 @@ struct Maze {
   }
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
-    if (!c.plain) return step_with_options(c, s, action, key);
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch scratch) {
+    if (!c.plain) return step_with_options(c, s, action, key, scratch);
     const int moves = MazeTiles::can_go(c, s, s.row, s.col, action);
     s.row = static_cast<uint8_t>(s.row + moves * row_step(action));
     s.col = static_cast<uint8_t>(s.col + moves * col_step(action));
@@ -289,7 +297,8 @@ struct Maze {
     return {reward, terminated, true};
   }
 
-  MESA_HD_RARE static Outcome step_with_options(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD_RARE static Outcome step_with_options(const Config& c, State& s, int32_t action, const Key& key,
+                                                Scratch scratch) {
     ++s.step;
     bool changed = false;  // what is worth reaching, or how to get there
     if (c.swap_step && s.step == c.swap_step) {
@@ -314,13 +323,13 @@ struct Maze {
       reward += c.goal_reward * double{value_of(c, s, k)};
       if (c.ends == Config::kAny || (c.ends == Config::kGoal && value_of(c, s, k) > 0)) over = true;
       if (c.ends == Config::kCollect) object_of(s, k).present = 0;
-      if (c.ends == Config::kNever) replace_objects(c, s, key, k);
+      if (c.ends == Config::kNever) replace_objects(c, s, key, k, scratch);
       changed = changed || c.ends >= Config::kCollect;
       break;  // a cell holds one object
     }
     if (c.ends == Config::kCollect && nothing_left(c, s)) over = true;
     if (!over && c.teleport_step && s.trial_step == c.teleport_step) {
-      replace_objects(c, s, key, -1);
+      replace_objects(c, s, key, -1, scratch);
       changed = true;
     }
     if (!over) {
@@ -332,7 +341,7 @@ struct Maze {
     if (terminated) {
       look_again(c, s);  // from where the episode ended
     } else {
-      next_trial(c, s, key);
+      next_trial(c, s, key, scratch);
     }
     return {static_cast<float>(reward), terminated, true};
   }
@@ -358,11 +367,11 @@ struct Maze {
     return true;
   }
   // The same maze and places again, or all anew.
-  MESA_HD_RARE static void next_trial(const Config& c, State& s, const Key& key) {
+  MESA_HD_RARE static void next_trial(const Config& c, State& s, const Key& key, Scratch scratch) {
     s.trial_step = 0;
     if (c.relayout) {
       s.has_door = s.door_closed = s.key_there = 0;
-      begin_task(c, s, key, nullptr);
+      begin_task(c, s, key, nullptr, scratch);
     } else {
       s.row = s.start_row;
       s.col = s.start_col;
@@ -400,36 +409,44 @@ struct Maze {
             c.moves == Config::kFacing ? s.heading : 0};
   }
 
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes& lanes) {
     if (!c.plain) {
-      observe_with_options(c, s, row);
+      observe_with_options(c, s, row, lanes);
       return;
     }
     uint8_t* out = row.field<uint8_t>(0);
     const Sight seen = sight(c, s);
-    MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, out);
+    MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, out, lanes);
+    if (!lanes.leads()) return;
     const int64_t goal =
         seen.place(MazeTiles::tile_of(c, object_of(s, 0).row), MazeTiles::tile_of(c, object_of(s, 0).col));
     if (goal >= 0) out[goal] = kGoal;
     if (!c.view) out[MazeTiles::tile_of(c, s.row) * seen.side + MazeTiles::tile_of(c, s.col)] = kAgent;
   }
-  MESA_HD_RARE static void observe_with_options(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD_RARE static void observe_with_options(const Config& c, const State& s, const Row& row, const Lanes& lanes) {
     int field = 0;
     if (c.rays) {
-      observe_rays(c, s, row.field<int32_t>(0), row.field<int32_t>(1));
+      if (lanes.leads()) observe_rays(c, s, row.field<int32_t>(0), row.field<int32_t>(1));
       field = 2;
     } else {
       const Sight seen = sight(c, s);
       uint8_t* view = row.field<uint8_t>(field++);
       uint8_t* colour = c.shows_kinds() ? row.field<uint8_t>(field++) : nullptr;
       uint8_t* shape = c.shows_kinds() ? row.field<uint8_t>(field++) : nullptr;
+      const int64_t tiles = seen.side * seen.side;
       if (!seen.turned) {
-        MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, view);
+        MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, view, lanes);
       } else {
-        for (int64_t y = 0; y < seen.side; ++y)
-          for (int64_t x = 0; x < seen.side; ++x)
-            view[seen.place(seen.top + y, seen.left + x)] = MazeTiles::from(c, s, seen.top + y, seen.left + x) & 1;
+        for (int64_t i = lanes.lane(); i < tiles; i += lanes.size()) {
+          const int64_t y = seen.top + i / seen.side, x = seen.left + i % seen.side;
+          view[seen.place(y, x)] = MazeTiles::from(c, s, y, x) & 1;
+        }
       }
+      for (int64_t i = lanes.lane(); i < tiles && colour; i += lanes.size()) colour[i] = shape[i] = 0;
+      lanes.sync();
+      if (!lanes.leads()) return;
       const auto place = [&](int r, int col) {
         return seen.place(MazeTiles::tile_of(c, r), MazeTiles::tile_of(c, col));
       };
@@ -437,8 +454,6 @@ struct Maze {
         const int64_t at = place(r, col);
         if (at >= 0) view[at] = kind;
       };
-      if (colour) memset(colour, 0, static_cast<size_t>(seen.side * seen.side));
-      if (shape) memset(shape, 0, static_cast<size_t>(seen.side * seen.side));
       for (int k = 0; k < c.objects; ++k) {
         if (!object_of(s, k).present) continue;
         draw(object_of(s, k).row, object_of(s, k).col, kGoal);
@@ -452,7 +467,7 @@ struct Maze {
       if (!c.view) draw(s.row, s.col, kAgent);
       if (c.moves == Config::kFacing && !c.view) *row.field<int32_t>(field++) = s.heading;
     }
-    if (c.cue)
+    if (c.cue && lanes.leads())
       for (int k = 0; k < c.objects; ++k) row.field<float>(field)[k] = value_of(c, s, k);
   }
   MESA_HD static void observe_rays(const Config& c, const State& s, int32_t* rays, int32_t* object) {
@@ -471,7 +486,17 @@ struct Maze {
     }
   }
 
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes& lanes, Scratch scratch) {
+    if (s.ways_are_old) {
+      MazeAim{c, s, distances(c, s)}.aim(lanes, scratch);
+      if (lanes.leads()) s.ways_are_old = 0;
+    }
+    if (lanes.leads()) oracle_of_ways(c, s, row);
+    lanes.sync();
+    if (!c.plain) oracle_with_options(c, s, row, lanes, scratch);
+  }
+  MESA_HD static void oracle_of_ways(const Config& c, State& s, const Row& row) {
     const uint16_t* distance = distances(c, s);
     const int cell = s.row * c.size + s.col;
     uint8_t* optimal = row.field<uint8_t>(1);
@@ -488,24 +513,25 @@ struct Maze {
       optimal[2] = distance[cell * 4 + ((h + 1) & 3)] < here;
     }
     if (c.noop) optimal[c.moves == Config::kFacing ? 3 : 4] = 0;
-    if (!c.plain) oracle_with_options(c, s, row);
   }
-  MESA_HD_RARE static void oracle_with_options(const Config& c, State& s, const Row& row) {
-    uint64_t memory[kScratchBytes / 8];
-    Scratch scratch{reinterpret_cast<uint8_t*>(memory)};
+  template <class Lanes>
+  MESA_HD_RARE static void oracle_with_options(const Config& c, State& s, const Row& row, const Lanes& lanes,
+                                               Scratch scratch) {
     const MazeAim aim{c, s, distances(c, s)};
-    const MazeAim::Board board = aim.board(scratch);
+    const MazeAim::Board board = aim.board(lanes, scratch);
     uint16_t* steps = scratch.take<uint16_t>(c.num_cells());
     const int here = s.row * c.size + s.col;
     int first[2] = {-1, -1};
     for (int k = 0; k < c.objects; ++k) {
-      aim.clear(steps, c.num_cells());
-      if (object_of(s, k).present) aim.spread(board, aim.object_cell(k), 0, steps, false);
-      row.field<int32_t>(3)[k] = steps[here] == MazeAim::kFar ? -1 : steps[here];
+      aim.clear(lanes, steps, c.num_cells());
+      if (object_of(s, k).present) aim.spread(lanes, board, aim.object_cell(k), 0, steps, false);
+      if (lanes.leads()) row.field<int32_t>(3)[k] = steps[here] == MazeAim::kFar ? -1 : steps[here];
       for (int d = 3; d >= 0 && k < 2; --d)
         if ((board.exits[here] >> d & 1) && steps[here + row_step(d) * c.size + col_step(d)] < steps[here])
           first[k] = d;
+      lanes.sync();  // all have read them
     }
+    if (!lanes.leads()) return;
     *row.field<uint8_t>(4) = first[0] >= 0 && first[1] >= 0 && first[0] != first[1];
     const int end = mark_path(c, s, row.field<uint8_t>(5));
     row.field<float>(2)[0] = best_return(c, s, row.field<int32_t>(0)[0], row.field<uint8_t>(5), end);
@@ -574,7 +600,7 @@ struct Maze {
       if (first.row >= c.size || first.col >= c.size || first.present > 1) return false;
     }
     if (s.heading > 3 || s.start_heading > 3 || s.has_door > 1 || s.door_closed > 1 || s.key_there > 1 || s.step < 0 ||
-        s.placings < 0)
+        s.ways_are_old || s.placings < 0)
       return false;
     if (s.trial < 0 || s.trial > c.trials || s.trial_step < 0) return false;
     // No way out: the outermost tiles and the border around them are wall.

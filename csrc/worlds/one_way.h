@@ -106,6 +106,7 @@ struct OneWay {
 
   // Tail: for the adaptive opponent, ones said at each place in rounds with f(z) = y.
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config& c) { return c.opponent == kAdaptive ? 2 * kMostBits : 0; }
   MESA_HD static uint16_t* ones(State& s) { return tail_of<uint16_t>(s); }
 
@@ -146,7 +147,7 @@ struct OneWay {
     s.draft = s.y = s.z = 0;
     s.step = c.draft ? 0 : c.n;
   }
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     s.last_y = s.last_z = s.image = -1;
     if (c.opponent == kAdaptive)
@@ -157,7 +158,7 @@ struct OneWay {
   MESA_HD static bool ended(const Config& c, const State& s) { return s.round >= c.rounds; }
   // Steps of a round: 0 … n-1 draft, n … 2n-1 y, 2n … 3n-1 z; without a draft it begins at n, with the tool y is
   // skipped.
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const uint32_t bit = static_cast<uint32_t>(action) << (c.n - 1 - s.step % c.n);
     const int32_t phase = s.step / c.n;
     if (phase == 0) s.draft |= bit;
@@ -192,7 +193,8 @@ struct OneWay {
     return {reward, terminated, true};
   }
 
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes&) {
     const int32_t shown = s.step < 3 * c.n ? s.step : 3 * c.n - 1;  // at the episode's end, as before the last bit
     row.field<int32_t>(0)[0] = shown / c.n;
     row.field<int32_t>(1)[0] = shown % c.n;
@@ -202,7 +204,8 @@ struct OneWay {
       if (c.random_bits) row.field<int32_t>(4)[place] = static_cast<int32_t>(bit_of(c, s.random_bits, place));
     }
   }
-  MESA_HD static void oracle(const Config&, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config&, const State& s, const Row& row, const Lanes&, Scratch) {
     row.field<int32_t>(0)[0] = static_cast<int32_t>(s.x);
     row.field<int32_t>(1)[0] = s.last_y;
     row.field<int32_t>(2)[0] = s.last_z;

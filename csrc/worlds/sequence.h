@@ -97,6 +97,7 @@ struct Sequence {
     return t;
   }
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config& c) { return tail(c).end; }
   MESA_HD static uint32_t* table(const Config& c, State& s) { return tail_of<uint32_t>(s, tail(c).table); }
   MESA_HD static int32_t* symbol_counts(const Config& c, State& s) {
@@ -107,7 +108,7 @@ struct Sequence {
     return {c.law, tail_of<double>(s), tail_of<int32_t>(s, t.counts), tail_of<uint32_t>(s, t.tables)};
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     s.sender.begin(c.law, key, table(c, s));
     if (!c.oracle) return;
@@ -116,7 +117,7 @@ struct Sequence {
     for (int32_t k = 0; k < c.law.num_symbols(); ++k) symbol_counts(c, s)[k] = 0;
   }
   MESA_HD static bool ended(const Config& c, const State& s) { return s.sender.past.time >= c.length; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const int32_t symbol = c.oracle ? send_and_watch(c, s, key) : s.sender.send(c.law, key, table(c, s));
     return {action == symbol ? 1.0f : 0.0f, ended(c, s), true};
   }
@@ -133,10 +134,12 @@ struct Sequence {
     return symbol;
   }
 
-  MESA_HD static void observe(const Config&, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config&, const State& s, const Row& row, const Lanes&) {
     row.field<int32_t>(0)[0] = s.sender.past.last;
   }
-  MESA_HD_RARE static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD_RARE static void oracle(const Config& c, State& s, const Row& row, const Lanes&, Scratch) {
     double known[sequence::kMostSymbols], told[sequence::kMostSymbols];
     filter(c, s).predict(s.sender.past, known);
     s.sender.chances(c.law, table(c, s), told);

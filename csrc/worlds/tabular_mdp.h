@@ -103,6 +103,7 @@ struct TabularMDP {
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
   MESA_HD static int64_t pairs(const Config& c) { return int64_t{c.states} * c.actions; }
   MESA_HD static int64_t value_bytes(const Config& c) { return c.oracle ? int64_t{8} * (c.horizon + 1) * c.states : 0; }
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config& c) {
     return value_bytes(c) + 4 * pairs(c) * c.states;  // a mean and S - 1 cuts a pair
   }
@@ -113,7 +114,7 @@ struct TabularMDP {
   }
 
   // Drawing an MDP: mean rewards from the layout's draws, cuts from the task's.
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     Rng mean_draws(key, Purpose::kLayout);
     for (int64_t i = 0; i < pairs(c); ++i)
@@ -148,7 +149,7 @@ struct TabularMDP {
   }
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const Block draws = key.block(Purpose::kStep, static_cast<uint32_t>(s.trial * c.horizon + s.step));
     const double noise = normal_quantile(unit_interval(draws.word[0], draws.word[1]));
     const float mean = means(c, s)[int64_t{s.state} * c.actions + action];
@@ -202,12 +203,14 @@ struct TabularMDP {
     return best_value - action_value(c, s, s.state, s.step, action);
   }
 
-  MESA_HD static void observe(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes&) {
     row.field<int32_t>(0)[0] = s.state;
     if (c.clock) row.field<int32_t>(1)[0] = s.step;
     if (c.previous) row.field<int32_t>(c.clock ? 2 : 1)[0] = s.previous;
   }
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes&, Scratch) {
     row.field<float>(0)[0] = static_cast<float>(values(s)[0]);
     const double most = values(s)[int64_t{s.step} * c.states + s.state], tie = 1e-9 * (1.0 + (most < 0 ? -most : most));
     for (int32_t action = 0; action < c.actions; ++action) row.field<uint8_t>(1)[action] = lost(c, s, action) <= tie;

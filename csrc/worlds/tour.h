@@ -8,6 +8,7 @@ namespace mesa {
 
 struct Tour {
   static constexpr const char* kId = "Tour-v0";
+  static constexpr bool kMayBeWide = true;
   enum Start : int32_t { kZero, kRandom };
   enum OnVisited : int32_t { kNext, kStay };
 
@@ -73,8 +74,8 @@ struct Tour {
   struct State {
     uint64_t visited;  // bit c: city c
     int32_t length;
-    uint8_t count, first, current, unused;
-    int32_t optimal;  // the exact oracle's, else 0
+    uint8_t count, first, current, unsolved;  // unsolved: the exact oracle has not looked at this task yet
+    int32_t optimal;                          // the exact oracle's, else 0
     int32_t unused_too;
   };
   static_assert(sizeof(State) == 24 && std::is_trivially_copyable_v<State>);
@@ -82,6 +83,11 @@ struct Tour {
   // Tail: the points; the cities in order, as bytes; for the exact oracle, the completions.
   MESA_HD static int64_t order_bytes(const Config& c) { return (int64_t{c.n} + 7) / 8 * 8; }
   MESA_HD static int64_t level_bytes(const Config& c) { return int64_t{c.n} * 8; }
+  static Needs needs(const Config& c) {
+    Needs needs;
+    needs.wide = c.oracle && c.exact();
+    return needs;
+  }
   static int64_t tail_bytes(const Config& c) {
     return 8 * int64_t{c.n} + order_bytes(c) + (c.oracle && c.exact() ? 4 * Completions::words(c.n) : 0);
   }
@@ -92,14 +98,14 @@ struct Tour {
   }
   MESA_HD static uint64_t all(const Config& c) { return ~uint64_t{0} >> (64 - c.n); }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level, Scratch) {
     s = State{};
     c.lay_out(key, level, points(s));
     if (c.start == kRandom)
       s.first = static_cast<uint8_t>(Rng(key, Purpose::kPlacement).below(static_cast<uint32_t>(c.n)));
     memset(order(c, s), 0, static_cast<size_t>(order_bytes(c)));
     visit(c, s, s.first);
-    if (c.oracle && c.exact()) s.optimal = static_cast<int32_t>(completions(c, s).solve());
+    s.unsolved = c.oracle && c.exact();
   }
   MESA_HD static void visit(const Config& c, State& s, int32_t city) {
     s.visited |= uint64_t{1} << city;
@@ -107,7 +113,7 @@ struct Tour {
     order(c, s)[s.count++] = s.current;
   }
   MESA_HD static bool ended(const Config& c, const State& s) { return s.count >= c.n; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&, Scratch) {
     int32_t city = action;
     if (s.visited >> city & 1) {
       if (c.on_visited == kStay) return {static_cast<float>(c.visited_reward), false, false};
@@ -123,10 +129,12 @@ struct Tour {
     return {-in_units(added), closed, closed};
   }
 
-  MESA_HD static void observe(const Config& c, State& s, const Row& row) {
-    c.show(points(s), row.field<float>(0));
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, State& s, const Row& row, const Lanes& lanes) {
+    c.show(points(s), row.field<float>(0), lanes);
     uint8_t* may = row.field<uint8_t>(1);
-    for (int32_t city = 0; city < c.n; ++city) may[city] = ~s.visited >> city & 1;
+    for (int32_t city = lanes.lane(); city < c.n; city += lanes.size()) may[city] = ~s.visited >> city & 1;
+    if (!lanes.leads()) return;
     row.field<int32_t>(2)[0] = s.current;
     row.field<int32_t>(3)[0] = s.first;
   }
@@ -142,7 +150,17 @@ struct Tour {
     }
     return found;
   }
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes& lanes, Scratch) {
+    if (s.unsolved) {
+      const uint32_t optimal = completions(c, s).solve(lanes);
+      lanes.sync();  // all have seen that it was needed
+      if (lanes.leads()) {
+        s.optimal = static_cast<int32_t>(optimal);
+        s.unsolved = 0;
+      }
+    }
+    if (!lanes.leads()) return;
     row.field<float>(0)[0] = in_units(s.length);
     row.field<int32_t>(1)[0] = nearest(c, s);
     if (!c.exact()) return;
@@ -163,7 +181,8 @@ struct Tour {
 
   static bool valid(const Config& c, const State& state) {
     State& s = const_cast<State&>(state);
-    if (s.count < 1 || s.count > c.n || s.first >= c.n || s.optimal < 0 || !c.valid(points(s))) return false;
+    if (s.count < 1 || s.count > c.n || s.first >= c.n || s.unsolved || s.optimal < 0 || !c.valid(points(s)))
+      return false;
     const uint8_t* place = order(c, s);
     uint64_t seen = 0;
     int32_t length = 0;

@@ -9,6 +9,7 @@ namespace mesa {
 
 struct TourEdit {
   static constexpr const char* kId = "TourEdit-v0";
+  static constexpr bool kMayBeWide = true;
   enum Moves : int32_t { kTwoOpt, kResample, kBoth };
   enum Accept : int32_t { kAlways, kIfBetter };
   enum Reward : int32_t { kBest, kCurrent };
@@ -83,7 +84,7 @@ struct TourEdit {
 
   struct State {
     int32_t length, best_length, edits;
-    int32_t optimal;  // the exact oracle's, else 0
+    int32_t optimal;  // the exact oracle's, -1 until it has looked at this task; else 0
   };
   static_assert(sizeof(State) == 16 && std::is_trivially_copyable_v<State>);
 
@@ -91,6 +92,11 @@ struct TourEdit {
   MESA_HD static int64_t order_bytes(const Config& c) { return (int64_t{c.n} + 7) / 8 * 8; }
   // A level: the points, then the first tour as int32, -1 throughout where `initial` makes it.
   MESA_HD static int64_t level_bytes(const Config& c) { return int64_t{c.n} * 12; }
+  static Needs needs(const Config& c) {
+    Needs needs;
+    needs.wide = c.oracle && c.exact();
+    return needs;
+  }
   static int64_t tail_bytes(const Config& c) {
     const int64_t bytes = 8 * int64_t{c.n} + order_bytes(c);
     return c.oracle ? bytes + order_bytes(c) + (c.exact() ? 4 * Completions::words(c.n) : 0) : bytes;
@@ -102,7 +108,7 @@ struct TourEdit {
     return tail_of<uint32_t>(s, 8 * int64_t{c.n} + 2 * order_bytes(c));
   }
 
-  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level) {
+  MESA_HD static void reset(const Config& c, State& s, const Key& key, const uint8_t* level, Scratch) {
     s = State{};
     c.lay_out(key, level, points(s));
     memset(tour(c, s), 0, static_cast<size_t>(order_bytes(c)));
@@ -111,7 +117,7 @@ struct TourEdit {
     s.length = s.best_length = length_of(c, s);
     if (!c.oracle) return;
     memcpy(best_tour(c, s), tour(c, s), static_cast<size_t>(order_bytes(c)));
-    if (c.exact()) s.optimal = static_cast<int32_t>(Completions{c.n, 0, points(s), memory(c, s)}.solve());
+    if (c.exact()) s.optimal = -1;
   }
 
   MESA_HD static int32_t after(const Config& c, int32_t place) { return place + 1 < c.n ? place + 1 : 0; }
@@ -184,7 +190,7 @@ struct TourEdit {
     return 0;
   }
   MESA_HD static bool ended(const Config& c, const State& s) { return s.edits >= c.edits; }
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const int32_t added = edit(c, s, action, key), best = s.best_length;
     ++s.edits;
     s.length += added;
@@ -196,9 +202,12 @@ struct TourEdit {
     return {in_units(c.reward == kBest ? best - s.best_length : -added), over, over};
   }
 
-  MESA_HD static void observe(const Config& c, State& s, const Row& row) {
-    c.show(points(s), row.field<float>(0));
-    for (int32_t place = 0; place < c.n; ++place) row.field<int32_t>(1)[place] = tour(c, s)[place];
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, State& s, const Row& row, const Lanes& lanes) {
+    c.show(points(s), row.field<float>(0), lanes);
+    for (int32_t place = lanes.lane(); place < c.n; place += lanes.size())
+      row.field<int32_t>(1)[place] = tour(c, s)[place];
+    if (!lanes.leads()) return;
     row.field<float>(2)[0] = in_units(s.length);
     row.field<float>(3)[0] = in_units(s.best_length);
     row.field<int32_t>(4)[0] = c.edits - s.edits;
@@ -214,7 +223,14 @@ struct TourEdit {
     }
     return found;
   }
-  MESA_HD static void oracle(const Config& c, State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, State& s, const Row& row, const Lanes& lanes, Scratch) {
+    if (s.optimal < 0) {
+      const uint32_t optimal = Completions{c.n, 0, points(s), memory(c, s)}.solve(lanes);
+      lanes.sync();  // all have seen that it was needed
+      if (lanes.leads()) s.optimal = static_cast<int32_t>(optimal);
+    }
+    if (!lanes.leads()) return;
     int field = 0;
     for (int32_t place = 0; place < c.n; ++place) row.field<int32_t>(field)[place] = best_tour(c, s)[place];
     if (c.two_opt_moves() > 0) row.field<int32_t>(++field)[0] = best_move(c, s);

@@ -67,12 +67,13 @@ struct TwoStep {
   };
   static_assert(sizeof(State) == 40 && std::is_trivially_copyable_v<State>);
   MESA_HD static int64_t level_bytes(const Config&) { return 0; }  // it takes no levels
+  static Needs needs(const Config&) { return {}; }
   MESA_HD static int64_t tail_bytes(const Config&) { return 0; }
 
   // True with probability p, exactly for p = 1.
   MESA_HD static bool happens(uint32_t word, double p) { return word < static_cast<uint64_t>(p * 4294967296.0); }
 
-  MESA_HD static void reset(const Config&, State& s, const Key& key, const uint8_t*) {
+  MESA_HD static void reset(const Config&, State& s, const Key& key, const uint8_t*, Scratch) {
     s = State{};
     s.odds[0] = s.odds[1] = 0.5;
     s.transition = -1;
@@ -81,7 +82,7 @@ struct TwoStep {
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   // A trial's Philox block: its transition, its reward, and whether the good state switches after it.
-  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key) {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch) {
     const Block draws = key.block(Purpose::kStep, static_cast<uint32_t>(s.trial));
     if (s.state == 0) {
       s.transition = happens(draws.word[0], c.common);
@@ -108,8 +109,12 @@ struct TwoStep {
     s.odds[1] = ((1.0 - c.switching) * second + c.switching * first) / total;
   }
 
-  MESA_HD static void observe(const Config&, const State& s, const Row& row) { row.field<int32_t>(0)[0] = s.state; }
-  MESA_HD static void oracle(const Config& c, const State& s, const Row& row) {
+  template <class Lanes>
+  MESA_HD static void observe(const Config&, const State& s, const Row& row, const Lanes&) {
+    row.field<int32_t>(0)[0] = s.state;
+  }
+  template <class Lanes>
+  MESA_HD static void oracle(const Config& c, const State& s, const Row& row, const Lanes&, Scratch) {
     // A trial's outcome tells as much about the good state wherever it was had, so the better bet now is optimal.
     const double tie = 1e-9;
     row.field<int32_t>(0)[0] = s.good;

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mesasim import _core, mazes
+from mesasim import mazes
 
 TREES = [n for n in mazes.algorithms() if "percolation" not in n]
 
@@ -39,12 +39,6 @@ def test_a_tree_algorithm_makes_spanning_trees(algorithm, size):
 def test_bits_of_no_cell_are_zero(kind):
     made = made_of(kind, 50, (5, 11))
     assert torch.equal(mazes.Mazes.from_connections(made.connections).packed, made.packed)
-
-
-@pytest.mark.parametrize("algorithm", mazes.algorithms())
-def test_scratch_fits_where_the_world_lays_out(algorithm):
-    """The maze world lays out in memory of fixed size; 64 cells a side is its most."""
-    assert _core.maze_scratch_bytes(algorithm, 64, 64) <= _core.WORLD_SCRATCH_BYTES
 
 
 # Options

@@ -8,8 +8,7 @@
 namespace mesa {
 
 struct MazeConfig {
-  static constexpr int kMaxSide = 64;  // cells; a slot holds its maze's picture
-  static constexpr int kScratchBytes = 96 * 1024;
+  static constexpr int kMaxSide = 64;     // cells; a slot holds its maze's picture
   static constexpr int kMostObjects = 8;  // the oracle visits every subset
   static_assert(kMostObjects <= kMostValues);
 
@@ -166,7 +165,7 @@ struct MazeState {
   uint8_t row, col, start_row, start_col;
   uint8_t heading, start_heading;  // of facing moves
   uint8_t door_row, door_col, door_closed, key_row, key_col, key_there;
-  uint8_t has_door, unused[3];
+  uint8_t has_door, ways_are_old, unused[2];
   int32_t trial, trial_step, step, placings;
 };
 static_assert(sizeof(MazeState) == 32 && std::is_trivially_copyable_v<MazeState>);

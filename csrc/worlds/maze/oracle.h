@@ -33,16 +33,28 @@ struct MazeAim {
     uint16_t* queue;
     uint8_t* wall;  // cells that end a trial, or the closed door: reached, not passed
   };
-  MESA_HD Board board(Scratch& scratch) const {
+  template <class Lanes>
+  MESA_HD Board board(const Lanes& lanes, Scratch& scratch) const {
     Board b{scratch.take<uint8_t>(c.num_cells()), scratch.take<uint16_t>(entries(c) + 4),
             scratch.take<uint8_t>(c.num_cells())};
-    MazeTiles::exits(c, s, b.exits);
-    memset(b.wall, 0, static_cast<size_t>(c.num_cells()));
+    MazeTiles::exits(c, s, b.exits, lanes);
+    for (int cell = lanes.lane(); cell < c.num_cells(); cell += lanes.size()) b.wall[cell] = 0;
+    lanes.sync();
     return b;
+  }
+  MESA_HD static int64_t scratch_bytes(const MazeConfig& c) {
+    return 2 * Scratch::bytes_for<uint8_t>(c.num_cells()) + Scratch::bytes_for<uint16_t>(entries(c) + 4) +
+           Scratch::bytes_for<uint16_t>(c.num_cells()) + Scratch::bytes_for<uint32_t>(int64_t{8} << c.objects);
   }
 
   // Shortens `out` by ways to `target` that cost `offset` from there on. Cells in `wall` are not passed through.
-  MESA_HD void spread(const Board& b, int target, uint32_t offset, uint16_t* out, bool facing) const {
+  template <class Lanes>
+  MESA_HD void spread(const Lanes& lanes, const Board& b, int target, uint32_t offset, uint16_t* out,
+                      bool facing) const {
+    if (lanes.leads()) spread_alone(b, target, offset, out, facing);
+    lanes.sync();
+  }
+  MESA_HD void spread_alone(const Board& b, int target, uint32_t offset, uint16_t* out, bool facing) const {
     int32_t head = 0, tail = 0;
     const int headings = facing ? 4 : 1;
     for (int h = 0; h < headings; ++h) {
@@ -73,24 +85,32 @@ struct MazeAim {
     }
   }
 
-  MESA_HD void clear(uint16_t* out, int64_t count) const {
-    for (int64_t i = 0; i < count; ++i) out[i] = kFar;
+  template <class Lanes>
+  MESA_HD void clear(const Lanes& lanes, uint16_t* out, int64_t count) const {
+    for (int64_t i = lanes.lane(); i < count; i += lanes.size()) out[i] = kFar;
+    lanes.sync();
+  }
+  template <class Lanes>
+  MESA_HD void wall_off(const Lanes& lanes, const Board& b, int cell, uint8_t how) const {
+    if (lanes.leads()) b.wall[cell] = how;
+    lanes.sync();
   }
 
-  MESA_HD void aim(Scratch scratch) const {
-    const Board b = board(scratch);
+  template <class Lanes>
+  MESA_HD_RARE void aim(const Lanes& lanes, Scratch scratch) const {
+    const Board b = board(lanes, scratch);
     const bool facing = c.moves == MazeConfig::kFacing;
     const int here = cell_at(s.row, s.col);
-    clear(distance, entries(c));
+    clear(lanes, distance, entries(c));
     if (c.ends == MazeConfig::kCollect) {
-      collect(b, facing, scratch);
+      collect(lanes, b, facing, scratch);
       return;
     }
-    one_goal(b, facing, true, scratch);
+    one_goal(lanes, b, facing, true, scratch);
     if (!s.door_closed || distance[facing ? here * 4 + s.heading : here] != kFar) return;
     // Behind the door: to the key, and from there as if it were open.
-    clear(distance, entries(c));
-    one_goal(b, facing, false, scratch);
+    clear(lanes, distance, entries(c));
+    one_goal(lanes, b, facing, false, scratch);
     const int key_cell = cell_at(s.key_row, s.key_col);
     uint32_t rest = kFar;
     for (int h = 0; h < (facing ? 4 : 1); ++h) {
@@ -98,35 +118,38 @@ struct MazeAim {
       if (from_key < rest) rest = from_key;
     }
     if (rest == kFar) return;
-    clear(distance, entries(c));
-    b.wall[cell_at(s.door_row, s.door_col)] = 2;
-    spread(b, key_cell, rest, distance, facing);
+    lanes.sync();  // all have read it
+    clear(lanes, distance, entries(c));
+    wall_off(lanes, b, cell_at(s.door_row, s.door_col), 2);
+    spread(lanes, b, key_cell, rest, distance, facing);
   }
 
   // What is worth reaching is chosen as if the door were open; `shut`: no way leads through it.
-  MESA_HD void one_goal(const Board& b, bool facing, bool shut, Scratch scratch) const {
+  template <class Lanes>
+  MESA_HD void one_goal(const Lanes& lanes, const Board& b, bool facing, bool shut, Scratch scratch) const {
     // Objects that end a trial are walls to ways to another.
     for (int k = 0; k < c.objects; ++k) {
       const bool ends = c.ends == MazeConfig::kAny || (c.ends == MazeConfig::kGoal && value_of(c, s, k) > 0);
-      if (object_of(s, k).present && ends) b.wall[object_cell(k)] = 1;
+      if (object_of(s, k).present && ends) wall_off(lanes, b, object_cell(k), 1);
     }
     const int door = s.door_closed ? cell_at(s.door_row, s.door_col) : -1;
-    if (door >= 0) b.wall[door] = 0;
+    if (door >= 0) wall_off(lanes, b, door, 0);
     uint16_t* from_here = scratch.take<uint16_t>(c.num_cells());
-    clear(from_here, c.num_cells());
-    spread(b, cell_at(s.row, s.col), 0, from_here, false);
+    clear(lanes, from_here, c.num_cells());
+    spread(lanes, b, cell_at(s.row, s.col), 0, from_here, false);
     float best = -3.4e38f;
     for (int k = 0; k < c.objects; ++k)
       if (object_of(s, k).present && from_here[object_cell(k)] != kFar && value_of(c, s, k) > best)
         best = value_of(c, s, k);
-    if (door >= 0) b.wall[door] = shut ? 2 : 0;
+    if (door >= 0) wall_off(lanes, b, door, shut ? 2 : 0);
     if (c.ends != MazeConfig::kAny && best <= 0.0f) return;  // nothing is worth reaching
     for (int k = 0; k < c.objects; ++k)
-      if (object_of(s, k).present && value_of(c, s, k) == best) spread(b, object_cell(k), 0, distance, facing);
+      if (object_of(s, k).present && value_of(c, s, k) == best) spread(lanes, b, object_cell(k), 0, distance, facing);
   }
 
   // A shortest route through all objects of positive reward (Held and Karp 1962, on at most eight).
-  MESA_HD void collect(const Board& b, bool facing, Scratch& scratch) const {
+  template <class Lanes>
+  MESA_HD void collect(const Lanes& lanes, const Board& b, bool facing, Scratch& scratch) const {
     int which[MazeConfig::kMostObjects] = {}, count = 0;
     for (int k = 0; k < c.objects; ++k)
       if (object_of(s, k).present && value_of(c, s, k) > 0) which[count++] = k;
@@ -134,11 +157,13 @@ struct MazeAim {
     uint16_t apart[MazeConfig::kMostObjects][MazeConfig::kMostObjects];
     uint16_t* steps = scratch.take<uint16_t>(c.num_cells());
     for (int i = 0; i < count; ++i) {
-      clear(steps, c.num_cells());
-      spread(b, object_cell(which[i]), 0, steps, false);
+      clear(lanes, steps, c.num_cells());
+      spread(lanes, b, object_cell(which[i]), 0, steps, false);
       for (int j = 0; j < count; ++j) apart[i][j] = steps[object_cell(which[j])];
+      lanes.sync();  // all have read them
     }
-    // route[set * 8 + i]: fewest steps from object i through all of `set`, which it is not in.
+    // Every lane for itself, the same values to the same places. route[set * 8 + i]: fewest steps from object i through
+    // all of `set`, which it is not in.
     uint32_t* route = scratch.take<uint32_t>(int64_t{8} << count);
     for (uint32_t set = 0; set < 1u << count; ++set) {
       for (int i = 0; i < count; ++i) {
@@ -154,7 +179,7 @@ struct MazeAim {
     const uint32_t all = (1u << count) - 1;
     for (int i = 0; i < count; ++i) {
       const uint32_t rest = route[(all & ~(1u << i)) * 8 + static_cast<uint32_t>(i)];
-      if (rest < kFar) spread(b, object_cell(which[i]), rest, distance, facing);
+      if (rest < kFar) spread(lanes, b, object_cell(which[i]), rest, distance, facing);
     }
   }
 };

@@ -74,6 +74,12 @@ struct MazeTask {
   // Cells by what may lie there: bit 0, of the largest component (the first of several); bit 1, taken.
   static constexpr uint8_t kInside = 1, kIsTaken = 2, kIsDeadEnd = 4;
 
+  // What laying out the places of a task takes: survey; then beside its result the steps to an object, and how the
+  // second route's cells hang together, each with a search.
+  static int64_t scratch_bytes(const MazeConfig& c) {
+    const int64_t cells = Scratch::bytes_for<int32_t>(c.num_cells());
+    return Scratch::bytes_for<uint8_t>(c.num_cells()) + 2 * (cells + BreadthFirst::scratch_bytes(c.size, c.size));
+  }
   MESA_HD uint8_t* survey(const Lattice& maze, Scratch& scratch) const {
     uint8_t* about = scratch.take<uint8_t>(c.num_cells());
     Scratch rest = scratch;

@@ -69,8 +69,17 @@ struct MazeTiles {
     for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(tiles >> (8 * i));
   }
   // A square of tiles whose top-left tile is (top, left).
+  template <class Lanes>
   MESA_HD static void write_square(const MazeConfig& c, const MazeState& s, int64_t top, int64_t left, int64_t side,
-                                   uint8_t* out) {
+                                   uint8_t* out, const Lanes& lanes) {
+    if (lanes.size() > 1) {  // neighbours write neighbouring bytes
+      for (int32_t i = lanes.lane(); i < side * side; i += lanes.size()) {
+        const int32_t y = i / static_cast<int32_t>(side), x = i - y * static_cast<int32_t>(side);
+        out[i] = from(c, s, top + y, left + x) & 1;
+      }
+      lanes.sync();
+      return;
+    }
     if (side > 7) {
       for (int64_t y = 0; y < side; ++y) write(c, s, top + y, left, side, out + y * side);
       return;
@@ -83,13 +92,12 @@ struct MazeTiles {
   }
 
   // Every cell's exits, from the picture.
-  MESA_HD static void exits(const MazeConfig& c, const MazeState& s, uint8_t* of) {
-    for (int r = 0; r < c.size; ++r) {
-      for (int col = 0; col < c.size; ++col) {
-        uint32_t open = 0;
-        for (int d = 0; d < 4; ++d) open |= uint32_t(can_go(c, s, r, col, d)) << d;
-        of[r * c.size + col] = static_cast<uint8_t>(open);
-      }
+  template <class Lanes>
+  MESA_HD static void exits(const MazeConfig& c, const MazeState& s, uint8_t* of, const Lanes& lanes) {
+    for (int cell = lanes.lane(); cell < c.num_cells(); cell += lanes.size()) {
+      uint32_t open = 0;
+      for (int d = 0; d < 4; ++d) open |= uint32_t(can_go(c, s, cell / c.size, cell % c.size, d)) << d;
+      of[cell] = static_cast<uint8_t>(open);
     }
   }
   // The maze, from the picture.

@@ -90,8 +90,9 @@ struct CitiesConfig {
   }
 
   Field coordinates() const { return {"coordinates", Dtype::kFloat32, {n, 2}, 0, 1, 0, "x and y of every city"}; }
-  MESA_HD void show(const Point* points, float* out) const {
-    for (int32_t i = 0; i < n; ++i) {
+  template <class Lanes>
+  MESA_HD void show(const Point* points, float* out, const Lanes& lanes) const {
+    for (int32_t i = lanes.lane(); i < n; i += lanes.size()) {
       out[2 * i] = in_units(points[i].x);
       out[2 * i + 1] = in_units(points[i].y);
     }

@@ -27,37 +27,69 @@ struct Completions {
   }
   MESA_HD int32_t city(int32_t k) const { return k + (k >= anchor); }
 
-  // Fills the memory and returns the optimal tour's length.
-  MESA_HD_RARE uint32_t solve() const {
+  // Fills the memory and returns the optimal tour's length. One lane takes the sets in the order of their numbers; of
+  // several, each takes the next set of as many members, once all smaller ones are done.
+  template <class Lanes>
+  MESA_HD_RARE uint32_t solve(const Lanes& lanes) const {
     const int32_t others = n - 1;
     const uint32_t all = (1u << others) - 1;
-    for (int32_t a = 0; a < n; ++a)
-      for (int32_t b = 0; b < n; ++b) memory[a * n + b] = static_cast<uint32_t>(length_between(points[a], points[b]));
-    for (int32_t k = 0; k < others; ++k) at(k, 0) = memory[city(k) * n + anchor];
-    for (uint32_t set = 1;; ++set) {
-      uint32_t onward[kMostCities];  // from each city of the set through the rest of it
-      int32_t first[kMostCities], count = 0;
-      for (int32_t k = 0; k < others; ++k) {
-        if (!(set >> k & 1)) continue;
-        first[count] = city(k);
-        onward[count++] = at(k, set & ~(1u << k));
-      }
-      const auto best_from = [&](int32_t source) {
-        uint32_t best = ~0u;
-        for (int32_t i = 0; i < count; ++i) {
-          const uint32_t length = memory[source * n + first[i]] + onward[i];
-          best = length < best ? length : best;
-        }
-        return best;
-      };
-      if (set == all) return best_from(anchor);
-      for (int32_t k = 0; k < others; ++k)
-        if (!(set >> k & 1)) at(k, set) = best_from(city(k));
+    for (int32_t i = lanes.lane(); i < n * n; i += lanes.size())
+      memory[i] = static_cast<uint32_t>(length_between(points[i / n], points[i % n]));
+    lanes.sync();
+    for (int32_t k = lanes.lane(); k < others; k += lanes.size()) at(k, 0) = memory[city(k) * n + anchor];
+    lanes.sync();
+    if (lanes.size() == 1) {
+      for (uint32_t set = 1; set < all; ++set) extend(set);
+      return best_through_all();
     }
+    for (int32_t members = 1; members < others; ++members) {
+      uint32_t set = (1u << members) - 1;  // the first of the lane's: `lane` sets on
+      for (int32_t skip = 0; skip < lanes.lane() && set < all; ++skip) set = next_of_as_many(set);
+      while (set < all) {
+        extend(set);
+        for (int32_t skip = 0; skip < lanes.size() && set < all; ++skip) set = next_of_as_many(set);
+      }
+      lanes.sync();
+    }
+    return best_through_all();
   }
   // From `source`, not the anchor, through a set of all cities' numbers that holds neither.
   MESA_HD int32_t from(int32_t source, uint64_t unvisited) const {
     return static_cast<int32_t>(at(source - (source > anchor), closed_up(static_cast<uint32_t>(unvisited), anchor)));
+  }
+
+ private:
+  // The best way from a city through a set that it is not in: through its first city, and on through the rest.
+  struct Through {
+    uint32_t onward[kMostCities];
+    int32_t first[kMostCities], count = 0;
+
+    MESA_HD Through(const Completions& ways, uint32_t set) {
+      for (int32_t k = 0; k < ways.n - 1; ++k) {
+        if (!(set >> k & 1)) continue;
+        first[count] = ways.city(k);
+        onward[count++] = ways.at(k, set & ~(1u << k));
+      }
+    }
+    MESA_HD uint32_t best_from(const Completions& ways, int32_t source) const {
+      uint32_t best = ~0u;
+      for (int32_t i = 0; i < count; ++i) {
+        const uint32_t length = ways.memory[source * ways.n + first[i]] + onward[i];
+        best = length < best ? length : best;
+      }
+      return best;
+    }
+  };
+  MESA_HD void extend(uint32_t set) const {
+    const Through through(*this, set);
+    for (int32_t k = 0; k < n - 1; ++k)
+      if (!(set >> k & 1)) at(k, set) = through.best_from(*this, city(k));
+  }
+  MESA_HD uint32_t best_through_all() const { return Through(*this, (1u << (n - 1)) - 1).best_from(*this, anchor); }
+  // The next greater number with as many bits (Gosper; Beeler et al. 1972, item 175).
+  MESA_HD static uint32_t next_of_as_many(uint32_t set) {
+    const uint32_t lowest = set & (~set + 1), carried = set + lowest;
+    return carried | ((set ^ carried) / lowest >> 2);
   }
 };
 
