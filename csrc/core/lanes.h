@@ -15,8 +15,16 @@ struct OneLane {
   MESA_HD int32_t size() const { return 1; }
   MESA_HD bool leads() const { return true; }
   MESA_HD void sync() const {}
-  MESA_HD uint32_t min(uint32_t x) const { return x; }
+  template <class T>
+  MESA_HD T min(T x) const {
+    return x;
+  }
   MESA_HD int64_t sum(int64_t x) const { return x; }
+  MESA_HD bool any(bool x) const { return x; }
+  template <class T>
+  MESA_HD T from(int32_t, T x) const {  // what the given lane has
+    return x;
+  }
   // What the leader's call returned, known to every lane; memory it wrote is seen by all.
   template <class F>
   MESA_HD auto once(const F& f) const {
@@ -31,9 +39,10 @@ struct WarpLanes {
   __device__ int32_t size() const { return 32; }
   __device__ bool leads() const { return lane() == 0; }
   __device__ void sync() const { __syncwarp(kAll); }
-  __device__ uint32_t min(uint32_t x) const {
+  template <class T>
+  __device__ T min(T x) const {
     for (int step = 16; step > 0; step /= 2) {
-      const uint32_t other = __shfl_xor_sync(kAll, x, step);
+      const T other = __shfl_xor_sync(kAll, x, step);
       x = other < x ? other : x;
     }
     return x;
@@ -41,6 +50,11 @@ struct WarpLanes {
   __device__ int64_t sum(int64_t x) const {
     for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(kAll, x, step);
     return x;
+  }
+  __device__ bool any(bool x) const { return __any_sync(kAll, x) != 0; }
+  template <class T>
+  __device__ T from(int32_t lane, T x) const {
+    return __shfl_sync(kAll, x, lane);
   }
   template <class F>
   __device__ auto once(const F& f) const {

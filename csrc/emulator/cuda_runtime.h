@@ -87,6 +87,11 @@ T __shfl_sync(unsigned, T value, int lane) {
   return mesa::emulator::shuffle(value, static_cast<unsigned>(lane));
 }
 
+inline int __any_sync(unsigned all, int predicate) {
+  for (int step = 16; step > 0; step /= 2) predicate |= __shfl_xor_sync(all, predicate, step);
+  return predicate;
+}
+
 // Launches of several host threads may share memory, as on a GPU.
 template <class T>
 T atomicAdd(T* at, T add) {

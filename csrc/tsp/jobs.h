@@ -133,10 +133,8 @@ struct SolveTours {
   MESA_HD int64_t dynamic_programme(const Lanes& lanes, const Distances& d, uint8_t* tour, SearchCounts& counts,
                                     Scratch scratch) const {
     counts.nodes = 1;
-    return lanes.once([&] {
-      held_karp(d, tour, scratch);
-      return d.fine_length(tour);
-    });
+    held_karp(lanes, d, tour, scratch);
+    return d.fine_length(tour);
   }
   // The tour, and a lower bound in fine units.
   template <class Lanes>

@@ -1,6 +1,7 @@
 // What the maze world knows and an agent must never see: actions to go, by breadth-first search from what is worth
 // reaching.
 #pragma once
+#include "../../core/sets.h"
 #include "task.h"
 
 namespace mesa {
@@ -51,8 +52,11 @@ struct MazeAim {
   template <class Lanes>
   MESA_HD void spread(const Lanes& lanes, const Board& b, int target, uint32_t offset, uint16_t* out,
                       bool facing) const {
-    if (lanes.leads()) spread_alone(b, target, offset, out, facing);
-    lanes.sync();
+    if (lanes.size() == 1) {
+      spread_alone(b, target, offset, out, facing);
+    } else {
+      spread_in_waves(lanes, b, target, offset, out, facing);
+    }
   }
   MESA_HD void spread_alone(const Board& b, int target, uint32_t offset, uint16_t* out, bool facing) const {
     int32_t head = 0, tail = 0;
@@ -83,6 +87,92 @@ struct MazeAim {
         reach(from * headings + heading, cost);
       }
     }
+  }
+
+  // The same by a group of lanes, each with two rows: all states of one cost are a wave, a bit a cell.
+  template <class Lanes>
+  MESA_HD void spread_in_waves(const Lanes& lanes, const Board& b, int target, uint32_t offset, uint16_t* out,
+                               bool facing) const {
+    constexpr int kRows = 2;  // 64 rows by 32 lanes
+    const int lane = lanes.lane(), size = lanes.size(), headings = facing ? 4 : 1;
+    struct Rows {
+      uint64_t of[kRows] = {};
+    };
+    Rows right, down, passed, reached;  // ways to the cell on the right, and below; cells gone on from, and not barred
+    Rows wave[4], next[4];
+    for (int k = 0; k < kRows; ++k) {
+      const int row = lane + k * size;
+      for (int col = 0; col < c.size && row < c.size; ++col) {
+        const int cell = cell_at(row, col);
+        right.of[k] |= uint64_t(b.exits[cell] >> 1 & 1) << col;
+        down.of[k] |= uint64_t(b.exits[cell] >> 2 & 1) << col;
+        passed.of[k] |= uint64_t(!b.wall[cell] || cell == target) << col;
+        reached.of[k] |= uint64_t(b.wall[cell] != 2) << col;
+        for (int h = 0; h < headings && cell == target; ++h) {
+          if (offset >= out[cell * headings + h]) continue;
+          out[cell * headings + h] = static_cast<uint16_t>(offset);
+          wave[h].of[k] = uint64_t{1} << col;
+        }
+      }
+    }
+    // What the row above, or below, has.
+    const auto above = [&](const Rows& rows) {
+      Rows shifted;
+      for (int k = 0; k < kRows; ++k) shifted.of[k] = lanes.from((lane + size - 1) % size, rows.of[k]);
+      for (int k = kRows - 1; k >= 0 && lane == 0; --k) shifted.of[k] = k > 0 ? shifted.of[k - 1] : 0;
+      return shifted;
+    };
+    const auto below = [&](const Rows& rows) {
+      Rows shifted;
+      for (int k = 0; k < kRows; ++k) shifted.of[k] = lanes.from((lane + 1) % size, rows.of[k]);
+      for (int k = 0; k < kRows && lane == size - 1; ++k) shifted.of[k] = k + 1 < kRows ? shifted.of[k + 1] : 0;
+      return shifted;
+    };
+    for (uint32_t cost = offset + 1;; ++cost) {
+      uint64_t fresh = 0;
+      for (int h = 0; h < headings; ++h) {
+        Rows from;  // whose neighbours are reached
+        for (int k = 0; k < kRows; ++k) {
+          from.of[k] = wave[h].of[k] & passed.of[k];
+          fresh |= from.of[k];
+        }
+        // Facing, a cell is come to from behind: those of heading h lie the other way.
+        const bool up = !facing || h == 2, to_right = !facing || h == 3, to_below = !facing || h == 0,
+                   to_left = !facing || h == 1;
+        Rows downwards;
+        for (int k = 0; k < kRows; ++k) downwards.of[k] = from.of[k] & down.of[k];
+        const Rows from_above = above(downwards), from_below = below(from);
+        for (int k = 0; k < kRows; ++k) {
+          uint64_t found = 0;
+          if (up) found |= from_below.of[k] & down.of[k];
+          if (to_below) found |= from_above.of[k];
+          if (to_right) found |= (from.of[k] & right.of[k]) << 1;
+          if (to_left) found |= from.of[k] >> 1 & right.of[k];
+          next[h].of[k] = found & reached.of[k];
+        }
+      }
+      if (!lanes.any(fresh != 0)) break;
+      for (int k = 0; k < kRows; ++k) {
+        const int row = lane + k * size;
+        if (facing) {  // turning; at the target the way is over
+          const uint64_t still = row == target / c.size ? ~(uint64_t{1} << (target % c.size)) : ~uint64_t{0};
+          uint64_t turns[4];
+          for (int h = 0; h < 4; ++h) turns[h] = wave[h].of[k] & passed.of[k] & still;
+          for (int h = 0; h < 4; ++h) next[h].of[k] |= turns[(h + 1) & 3] | turns[(h + 3) & 3];
+        }
+        for (int h = 0; h < headings; ++h) {
+          uint64_t better = 0;
+          for (uint64_t rest = next[h].of[k]; rest != 0; rest &= rest - 1) {
+            const int32_t col = lowest_bit(rest), state = cell_at(row, col) * headings + h;
+            if (cost >= out[state]) continue;
+            out[state] = static_cast<uint16_t>(cost);
+            better |= uint64_t{1} << col;
+          }
+          wave[h].of[k] = better;
+        }
+      }
+    }
+    lanes.sync();
   }
 
   template <class Lanes>

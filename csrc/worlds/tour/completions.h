@@ -3,6 +3,7 @@
 // need only meet in the middle: each prefix's best completion is then a look-up. (n-1) 2^(n-2) lengths, 1 MB at 16
 // cities; they live in the slot's tail, since a thread's stack has no room for them.
 #pragma once
+#include "../../core/sets.h"
 #include "cities.h"
 
 namespace mesa {
@@ -43,12 +44,7 @@ struct Completions {
       return best_through_all();
     }
     for (int32_t members = 1; members < others; ++members) {
-      uint32_t set = (1u << members) - 1;  // the first of the lane's: `lane` sets on
-      for (int32_t skip = 0; skip < lanes.lane() && set < all; ++skip) set = next_of_as_many(set);
-      while (set < all) {
-        extend(set);
-        for (int32_t skip = 0; skip < lanes.size() && set < all; ++skip) set = next_of_as_many(set);
-      }
+      for_sets_of(lanes, members, others, [&](uint32_t set) { extend(set); });
       lanes.sync();
     }
     return best_through_all();
@@ -86,11 +82,6 @@ struct Completions {
       if (!(set >> k & 1)) at(k, set) = through.best_from(*this, city(k));
   }
   MESA_HD uint32_t best_through_all() const { return Through(*this, (1u << (n - 1)) - 1).best_from(*this, anchor); }
-  // The next greater number with as many bits (Gosper; Beeler et al. 1972, item 175).
-  MESA_HD static uint32_t next_of_as_many(uint32_t set) {
-    const uint32_t lowest = set & (~set + 1), carried = set + lowest;
-    return carried | ((set ^ carried) / lowest >> 2);
-  }
 };
 
 }  // namespace mesa
