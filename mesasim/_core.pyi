@@ -1,6 +1,7 @@
 """Typed face of the native engine (csrc/binding)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,16 @@ class Field:
     high: float
     categories: int
     help: str
+    def __init__(
+        self,
+        name: str,
+        dtype: str,
+        shape: Sequence[int],
+        low: float,
+        high: float,
+        categories: int = 0,
+        help: str = "",
+    ) -> None: ...
 
 class Option:
     name: str
@@ -24,6 +35,9 @@ class Option:
     high: float
     choices: list[str]
     help: str
+    def __init__(
+        self, name: str, type: str, default: OptionValue, low: float, high: float, choices: list[str], help: str
+    ) -> None: ...
 
 class Spec:
     id: str
@@ -34,10 +48,22 @@ class Spec:
     actions: list[str]
     max_episode_steps: int
     variants: list[dict[str, OptionValue]]
+    def __init__(
+        self,
+        id: str,
+        help: str,
+        options: list[Option],
+        observation: list[Field],
+        oracle: list[Field],
+        actions: list[str],
+        max_episode_steps: int,
+        variants: list[dict[str, Any]],
+    ) -> None: ...
 
 class Buffer:
     group: str
     field: Field
+    def __init__(self, group: str, field: Field) -> None: ...
 
 class Vector:
     def __init__(
@@ -67,6 +93,7 @@ class Vector:
 
 def world_ids() -> list[str]: ...
 def spec(id: str, options: dict[str, object] = ...) -> Spec: ...
+def read_options(owner: str, known: list[Option], given: dict[str, Any]) -> dict[str, Any]: ...
 def instruction_sets() -> list[str]: ...
 def instruction_set() -> str: ...
 def use_instruction_set(name: str) -> None: ...

@@ -8,7 +8,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from mesasim import _core
+from mesasim.engines import Engine
 from mesasim.spec import TORCH_DTYPES
 
 STATE_ALIGNMENT = 8  # bytes; a slot's state holds 64-bit numbers
@@ -19,7 +19,7 @@ class Buffers:
 
     def __init__(
         self,
-        native: _core.Vector,
+        native: Engine,
         num_envs: int,
         device: torch.device,
         given: dict[str, Tensor] | None = None,

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesasim import _core
 from mesasim.buffers import Buffers
+from mesasim.engines import Engine
 
 MAGIC = b"MESASIM STATE 1\n"
 DIGEST_BYTES = 32
@@ -27,7 +27,7 @@ def pack_state(identity: dict[str, Any], buffers: Buffers) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def unpack_state(state: bytes, identity: dict[str, Any], buffers: Buffers, native: _core.Vector) -> None:
+def unpack_state(state: bytes, identity: dict[str, Any], buffers: Buffers, native: Engine) -> None:
     if not isinstance(state, (bytes, bytearray)):
         raise TypeError(f"state: got {type(state).__name__}, allowed: bytes from get_state()")
     body, digest = bytes(state[:-DIGEST_BYTES]), bytes(state[-DIGEST_BYTES:])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mesasim import _core
+from mesasim.engines import spec_of, world_ids
 from mesasim.presets import PRESETS
 
 TORCH_DTYPES = {"bool": torch.bool, "uint8": torch.uint8, "int32": torch.int32, "float32": torch.float32}
@@ -18,7 +19,7 @@ PREFIX = "mesasim/"
 
 def known_ids() -> list[str]:
     """Every world's id, then every preset's."""
-    return [*_core.world_ids(), *PRESETS]
+    return [*world_ids(), *PRESETS]
 
 
 def world_id(name: str) -> str:
@@ -41,7 +42,7 @@ def resolve(name: str, options: dict[str, Any] | None = None) -> tuple[str, dict
 
 def load_spec(name: str, options: dict[str, Any] | None = None) -> _core.Spec:
     """What the world shows and accepts under these options (checked: ValueError or TypeError names the option)."""
-    return _core.spec(*resolve(name, options))
+    return spec_of(*resolve(name, options))
 
 
 def box(field: _core.Field) -> gymnasium.spaces.Box:

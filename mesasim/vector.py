@@ -17,6 +17,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import Buffers, address
 from mesasim.devices import check_device, usable_cores
+from mesasim.engines import engine_of
 from mesasim.integrity import digest
 from mesasim.levels import read_levels
 from mesasim.rendering import frame
@@ -102,7 +103,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         self.render_mode = _choice("render_mode", render_mode, (None, *RENDER_MODES))
         self.first_slot = _integer("first_slot", first_slot)
         self._seed = None if seed is None else _seed(seed)
-        self._native = _core.Vector(
+        self._native = engine_of(
             self.world_id,
             options,
             num_envs=self.num_envs,

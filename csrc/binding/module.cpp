@@ -47,6 +47,12 @@ std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& opti
                                                     : make_cuda(id, given, settings, std::max(cuda_device, 0));
 }
 
+Dtype dtype_from(const std::string& name) {
+  for (const Dtype dtype : {Dtype::kBool, Dtype::kUint8, Dtype::kInt32, Dtype::kFloat32})
+    if (name == dtype_name(dtype)) return dtype;
+  throw std::invalid_argument("dtype: got '" + name + "', allowed: bool, uint8, int32, float32");
+}
+
 py::object fault_to_python(const FaultReport& report) {
   if (report.fault == Fault::kNone) return py::none();
   return py::make_tuple(static_cast<int>(report.fault), report.slot, report.action);
@@ -87,6 +93,12 @@ PYBIND11_MODULE(_core, m) {
   });
 
   py::class_<Field>(m, "Field")
+      .def(py::init([](std::string name, const std::string& dtype, std::vector<int64_t> shape, double low, double high,
+                       int64_t categories, std::string help) {
+             return Field{std::move(name), dtype_from(dtype), std::move(shape), low, high, categories, std::move(help)};
+           }),
+           py::arg("name"), py::arg("dtype"), py::arg("shape"), py::arg("low"), py::arg("high"),
+           py::arg("categories") = 0, py::arg("help") = "")
       .def_readonly("name", &Field::name)
       .def_property_readonly("dtype", [](const Field& f) { return dtype_name(f.dtype); })
       .def_property_readonly("shape", [](const Field& f) { return py::tuple(py::cast(f.shape)); })
@@ -99,6 +111,13 @@ PYBIND11_MODULE(_core, m) {
                py::repr(py::tuple(py::cast(f.shape))).cast<std::string>() + ")";
       });
   py::class_<Option>(m, "Option")
+      .def(py::init([](std::string name, std::string type, OptionValue value, double low, double high,
+                       std::vector<std::string> choices, std::string help) {
+             return Option{std::move(name),    std::move(type), std::move(value), low, high,
+                           std::move(choices), std::move(help)};
+           }),
+           py::arg("name"), py::arg("type"), py::arg("default"), py::arg("low"), py::arg("high"), py::arg("choices"),
+           py::arg("help"))
       .def_readonly("name", &Option::name)
       .def_readonly("type", &Option::type)
       .def_readonly("default", &Option::default_value)
@@ -107,6 +126,16 @@ PYBIND11_MODULE(_core, m) {
       .def_readonly("choices", &Option::choices)
       .def_readonly("help", &Option::help);
   py::class_<Spec>(m, "Spec")
+      .def(py::init([](std::string id, std::string help, std::vector<Option> options, std::vector<Field> observation,
+                       std::vector<Field> oracle, std::vector<std::string> actions, int64_t max_episode_steps,
+                       const std::vector<py::dict>& variants) {
+             std::vector<Options> read;
+             for (const py::dict& variant : variants) read.push_back(options_from(variant));
+             return Spec{std::move(id),     std::move(help),    std::move(options), std::move(observation),
+                         std::move(oracle), std::move(actions), max_episode_steps,  std::move(read)};
+           }),
+           py::arg("id"), py::arg("help"), py::arg("options"), py::arg("observation"), py::arg("oracle"),
+           py::arg("actions"), py::arg("max_episode_steps"), py::arg("variants"))
       .def_readonly("id", &Spec::id)
       .def_readonly("help", &Spec::help)
       .def_readonly("options", &Spec::options)
@@ -119,7 +148,10 @@ PYBIND11_MODULE(_core, m) {
         for (const Options& options : spec.variants) result.append(options_to(options));
         return result;
       });
-  py::class_<Buffer>(m, "Buffer").def_readonly("group", &Buffer::group).def_readonly("field", &Buffer::field);
+  py::class_<Buffer>(m, "Buffer")
+      .def(py::init<std::string, Field>(), py::arg("group"), py::arg("field"))
+      .def_readonly("group", &Buffer::group)
+      .def_readonly("field", &Buffer::field);
 
   py::class_<Backend>(m, "Vector")
       .def(py::init(&make_vector), py::arg("id"), py::arg("options"), py::kw_only(), py::arg("num_envs"),
@@ -169,6 +201,12 @@ PYBIND11_MODULE(_core, m) {
   m.def(
       "spec", [](const std::string& id, const py::dict& options) { return make_spec(id, options_from(options)); },
       py::arg("id"), py::arg("options") = py::dict());
+  m.def(
+      "read_options",
+      [](const std::string& owner, const std::vector<Option>& known, const py::dict& given) {
+        return options_to(read_options(owner, known, options_from(given)));
+      },
+      py::arg("owner"), py::arg("known"), py::arg("given"));
   m.def("instruction_sets", &instruction_sets, "Instruction sets usable here, best last.");
   m.def("instruction_set", &instruction_set, "The one the CPU loops use.");
   m.def("use_instruction_set", &use_instruction_set, py::arg("name"));

@@ -63,6 +63,37 @@ Options options_from(const py::dict& given) {
   return options;
 }
 
+Options read_options(const std::string& owner, const std::vector<Option>& known, const Options& given) {
+  check_known(known, given, owner);
+  const ReadOptions reader{given};
+  Options read;
+  for (const Option& option : known) {
+    const char* name = option.name.c_str();
+    const OptionValue* found = reader.find(name);
+    const OptionValue value = found ? *found : option.default_value;
+    if (option.type == "int") {
+      int32_t number = 0;
+      ReadOptions::read_integer(name, value, number, static_cast<int64_t>(option.low),
+                                static_cast<int64_t>(option.high));
+      read[name] = int64_t{number};
+    } else if (option.type == "float") {
+      double number = 0;
+      ReadOptions::read_real(name, value, number, option.low, option.high);
+      read[name] = number;
+    } else if (option.type == "bool") {
+      if (!std::holds_alternative<bool>(value)) ReadOptions::wrong_type(name, value, "True or False");
+      read[name] = value;
+    } else if (option.type == "choice") {
+      int32_t index = 0;
+      ReadOptions::read_choice(name, value, index, option.choices);
+      read[name] = int64_t{index};
+    } else {
+      throw std::invalid_argument(option.name + ": got type '" + option.type + "', allowed: int, float, bool, choice");
+    }
+  }
+  return read;
+}
+
 py::dict options_to(const Options& options) {
   py::dict result;
   for (const auto& [name, value] : options) result[py::str(name)] = py::cast(value);
