@@ -1,12 +1,8 @@
-"""A world in Python: Corridor-v0 (csrc/worlds/corridor.h) over again, to the bit. The file to copy for a world of your own."""
+"""A world in Python: Corridor-v0 (csrc/worlds/corridor.h) over again, to the bit. The file to copy for a world of your own;
+docs/custom_worlds.md says what the functions may use."""
 
 import mesasim
 from mesasim import custom
-
-OPTIONS = [
-    custom.integer("length", 7, 3, 1001, "cells, an odd number; the walk starts in the middle"),
-    custom.integer("trials", 4, 1, 1000, "walks with the goal at the same end; they make one episode"),
-]
 
 
 def describe(config):
@@ -47,19 +43,17 @@ def oracle(config, state, out):
 
 
 def valid(config, state, done):
-    on_board = 0 <= state.cell < config.length and (state.goal == 0 or state.goal == config.length - 1)
-    return on_board and 0 <= state.trial <= config.trials and (done or state.trial < config.trials)
-
-
-def picture(config, state):
-    return ["".join("A" if c == state.cell else "G" if c == state.goal else "." for c in range(config.length))]
+    placed = 0 <= state.cell < config.length and (state.goal == 0 or state.goal == config.length - 1)
+    return placed and 0 <= state.trial <= config.trials and (done or state.trial < config.trials)
 
 
 custom.register(
-    "PyCorridor-v0", help="corridor with a goal at one end, written in Python", options=OPTIONS, describe=describe,
-    reset=reset, step=step, observe=observe, oracle=oracle, valid=valid, picture=picture,
-    colours={".": (245, 245, 240), "G": (220, 60, 60), "A": (60, 110, 220)},
-    variants=[{}, {"length": 5, "trials": 1}, {"length": 9, "trials": 3}],
+    "PyCorridor-v0", help="Corridor-v0, written in Python", variants=[{}, {"length": 5, "trials": 1}, {"length": 9, "trials": 3}],
+    describe=describe, reset=reset, step=step, observe=observe, oracle=oracle, valid=valid,
+    options=[
+        custom.integer("length", 7, 3, 1001, "cells, an odd number; the walk starts in the middle"),
+        custom.integer("trials", 4, 1, 1000, "walks with the goal at the same end; they make one episode"),
+    ],
 )  # fmt: skip
 
 
@@ -68,9 +62,9 @@ def main(num_envs: int = 1024, steps: int = 100) -> float:
     env = mesasim.make_vec("PyCorridor-v0", num_envs, seed=0)
     env.reset()
     env.actions.fill_(1)
-    total = sum(float(env.step(env.actions)[1].mean()) for _ in range(steps))
-    print(f"mean reward a step: {total / steps:.3f}")
-    return total / steps
+    mean = sum(float(env.step(env.actions)[1].mean()) for _ in range(steps)) / steps
+    print(f"mean reward a step: {mean:.3f}")
+    return mean
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mesasim.custom.draws import (
     u32,
     uniform,
 )
-from mesasim.custom.world import register
+from mesasim.custom.registering import register
 
 __all__ = [
     "BRAID", "DRIFT", "LAYOUT", "PLACEMENT", "STEP", "TASK", "TIE", "Description", "Key", "below", "choice", "compiled",

@@ -11,7 +11,7 @@ except ImportError as error:
     raise ImportError("mesasim.custom compiles with Numba, which is missing: pip install 'mesasim[numba]'") from error
 
 # Under NUMBA_ENABLE_CUDASIM=1 kernels are run by the Python interpreter, and so must be all they call.
-SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -28,13 +28,14 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+def _compiled(function: Callable[..., Any], **more: bool) -> Any:
     if SIMULATED:
         return function
-    return numba.njit(function, nogil=True, error_model="numpy", _nrt=False, forceinline=True, **options)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True, **more}
+    return numba.njit(**options)(function)
 
 
 def entry(function: Any, *arguments: Any) -> Any:
-    """What to call a compiled function of arguments of these types by: the dispatcher's own look-up of the types of records in
-    named tuples takes half a millisecond a call."""
+    """What to call a compiled function of arguments of these types by: its dispatcher takes half a millisecond a call to look
+    up the types of records in named tuples."""
     return function if SIMULATED else function.compile(tuple(numba.typeof(argument) for argument in arguments))

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from mesasim import _core
+from mesasim.custom.slot import History
 
 MOST_FIELDS = 8  # csrc/core/batch.h: kMaxFields
 MOST_STATE_BYTES = 2**16
-HISTORY = ("previous_action", "previous_reward", "trial_start")  # the engine's own fields
 DTYPES = ("bool", "uint8", "int32", "float32")
 
 
@@ -123,7 +123,7 @@ def check_description(described: Any) -> np.dtype:
         if not least <= len(fields) <= MOST_FIELDS:
             raise ValueError(f"{group}: got {len(fields)} fields, allowed: {least} to {MOST_FIELDS}")
         names = [one.name for one in fields]
-        check_different(group, [*names, *HISTORY])
+        check_different(group, [*names, *History._fields])  # those are the engine's own
     actions = list(described.actions)
     if not actions or not all(isinstance(name, str) for name in actions):
         raise ValueError(f"actions: got {actions}, allowed: one or more names")
@@ -149,7 +149,9 @@ def _record(state: Any) -> np.dtype:
             raise ValueError(f"state: got the name {name!r}, which NumPy's records use themselves; allowed: another")
         check_name("state", name)
         if part.base.kind not in "biuf" or part.base.itemsize > 8 or not part.base.isnative:
-            raise ValueError(f"state: got {part.base} for {name!r}, allowed: bool, integers and floats of up to 8 bytes")
+            raise ValueError(
+                f"state: got {part.base} for {name!r}, allowed: bool, integers and floats of up to 8 bytes"
+            )
     if record.itemsize > MOST_STATE_BYTES:
         raise ValueError(f"state: got {record.itemsize} bytes, allowed: at most {MOST_STATE_BYTES}")
     return record

@@ -94,7 +94,7 @@ def product(a, b):
     return a * b
 
 
-@overload(product, jit_options={"_nrt": False})
+@overload(product)
 def _product_on_cpu(a, b):
     return lambda a, b: a * b
 

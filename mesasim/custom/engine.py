@@ -61,13 +61,7 @@ class CustomEngine:
         actions, field = len(self.spec.actions), _core.Field
         observation, oracle = self.spec.observation, self.spec.oracle if self.oracle else []
         if self.history:
-            about = "the action before this observation; -1 at an episode's first"
-            observation = [
-                *observation,
-                field("previous_action", "int32", (1,), -1, actions - 1, actions, about),
-                field("previous_reward", "float32", (1,), -UNBOUNDED, UNBOUNDED, 0, "and its reward"),
-                field("trial_start", "bool", (1,), 0, 1, 0, "whether a trial starts here"),
-            ]
+            observation = [*observation, *self._history_fields()]
         groups = {
             "core": [
                 field("state", "uint8", (self.stride,), 0, 255, 0, "slots, bytes"),
@@ -82,6 +76,14 @@ class CustomEngine:
         if self.autoreset == SAME_STEP:
             groups |= {"final_observation": observation, "final_oracle": oracle}
         return [_core.Buffer(group, one) for group, fields in groups.items() for one in fields]
+
+    def _history_fields(self) -> list[_core.Field]:
+        actions, about = len(self.spec.actions), "the action before this observation; -1 at an episode's first"
+        return [
+            _core.Field("previous_action", "int32", (1,), -1, actions - 1, actions, about),
+            _core.Field("previous_reward", "float32", (1,), -UNBOUNDED, UNBOUNDED, 0, "and its reward"),
+            _core.Field("trial_start", "bool", (1,), 0, 1, 0, "whether a trial starts here"),
+        ]
 
     def bind(self, addresses: Sequence[int]) -> None:
         """Takes the memory, in the order of buffers()."""
@@ -98,9 +100,8 @@ class CustomEngine:
         def fields(group: str, kind: Any, described: list[_core.Field]) -> Any:
             return kind(*(rows(group, one) for one in described))
 
-        with_history = [_core.Field(*about, 0, 0) for about in HISTORY_FIELDS]
         core = {b.field.name: rows("core", b.field) for b in listed if b.group == "core"}
-        end = "final_" if final else "none_"
+        end = "final_" if final else "no_"
         batch = Batch(
             header=self._array(state, (n,), HEADER, self.stride),
             state=self._array(state + HEADER_BYTES, (n,), self.record, self.stride),
@@ -111,10 +112,10 @@ class CustomEngine:
             truncated=core["truncated"],
             observation=fields("observation", self.program.observation, self.spec.observation),
             oracle=fields("oracle", self.program.oracle, self.spec.oracle),
-            history=fields("observation", History, with_history),
+            history=fields("observation", History, self._history_fields()),
             final_observation=fields(f"{end}observation", self.program.observation, self.spec.observation),
             final_oracle=fields(f"{end}oracle", self.program.oracle, self.spec.oracle),
-            final_history=fields(f"{end}observation", History, with_history),
+            final_history=fields(f"{end}observation", History, self._history_fields()),
             config=self.config,
             num_slots=n,
             first_slot=self.first_slot,
@@ -175,7 +176,8 @@ class CustomEngine:
         if self.device >= 0:
             return device_array(address, shape, strides, dtype, self.device)
         extent = sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + dtype.itemsize if shape[0] else 0
-        array = np.ndarray(shape, dtype, (ctypes.c_char * extent).from_address(address), 0, strides)
+        memory: Any = (ctypes.c_char * extent).from_address(address)
+        array = np.ndarray(shape, dtype, memory, 0, strides)
         return array.view(np.recarray) if SIMULATED and dtype.names else array
 
     def _views(self, state: bytearray) -> tuple[Any, Any]:
@@ -183,9 +185,6 @@ class CustomEngine:
         header = np.ndarray((count,), HEADER, state, 0, (self.stride,))
         records = np.ndarray((count,), self.record, state, HEADER_BYTES, (self.stride,))
         return (header.view(np.recarray), records.view(np.recarray)) if SIMULATED else (header, records)
-
-
-HISTORY_FIELDS = (("previous_action", "int32", (1,)), ("previous_reward", "float32", (1,)), ("trial_start", "bool", (1,)))
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
