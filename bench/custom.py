@@ -1,7 +1,5 @@
-"""Steps a second of a world in Python and CPU second beside its twin in C++, through the same Python call, measured in
-turn: a Markdown table of medians. `python bench/custom.py`, under a minute; --seconds and --rounds as in `mesasim bench step`.
-
-The seconds before the first row are compilation; they are printed too."""
+"""Steps a CPU second of a world in Python beside its twin in C++, through the same Python call, measured in turn: a Markdown
+table of medians. `python bench/custom.py`, under a minute; its first line says what compiling cost."""
 
 from __future__ import annotations
 
@@ -30,9 +28,8 @@ def main() -> None:
 
     StepBenchmark(TWINS[1], {}, 64, 1, given.device, {})
     print(f"Numba imported and the world compiled in {time.process_time() - begun:.1f} CPU s\n")
-    print(
-        "| slots | history, oracle | C++, million steps/s | Python, million steps/s | C++ / Python |\n|---|---|---|---|---|"
-    )
+    print("| slots | history, oracle | C++, million steps/CPU s | Python, million steps/CPU s | C++ / Python |")
+    print("|---|---|---|---|---|")
     for num_envs in (64, 1024, 4096, 65536):
         for full in (False, True):
             settings = {"history": full, "oracle": full}

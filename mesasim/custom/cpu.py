@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from mesasim.custom.compiling import compiled, entry
@@ -77,5 +77,11 @@ class CpuLoops:
         if self.pool is None or self.process != os.getpid():  # threads do not survive a fork
             self.pool, self.process = ThreadPoolExecutor(parts - 1, "mesasim-custom"), os.getpid()
         bounds = [min(slots, lines * part // parts * SLOTS_PER_LINE) for part in range(parts + 1)]
-        others = [self.pool.submit(body, bounds[part], bounds[part + 1]) for part in range(1, parts)]
-        return [body(bounds[0], bounds[1]), *(other.result() for other in others)]
+        others: list[Future[Any]] = []
+        try:
+            for part in range(1, parts):
+                others.append(self.pool.submit(body, bounds[part], bounds[part + 1]))
+            first = body(bounds[0], bounds[1])
+        finally:
+            wait(others)  # whatever came, nothing writes to the batch after this
+        return [first, *(other.result() for other in others)]

@@ -1,6 +1,9 @@
 """What cannot be a world is refused at the door, by name."""
 
+from pathlib import Path
+
 import gymnasium
+import numpy as np
 import pytest
 from test_contract import run_python
 
@@ -135,6 +138,27 @@ def test_options_and_fields_that_cannot_be_are_refused():
             make()
 
 
+def test_the_guides_world_is_played():
+    guide = (Path(__file__).parents[2] / "docs" / "custom_worlds.md").read_text()
+    exec(guide.split("```python\n")[1].split("```")[0], {})
+    env = mesasim.make_vec("Line-v0", 50, length=5, autoreset_mode="SameStep")
+    observation, _ = env.reset(seed=1)
+    assert set(observation[:, 0].tolist()) == {0, 1, 2, 3}
+    for _ in range(3):
+        env.step([0] * 50)
+    assert not env.observation().any()
+    rewards = [env.step([1] * 50)[1].mean().item() for _ in range(4)]
+    assert rewards == [0, 0, 0, 1]
+
+
+def allocates(config, state, key):
+    state.cell = np.zeros(3).shape[0]
+
+
+def makes_a_list(config, state, key):
+    state.cell = len([state.cell, 2])
+
+
 def unknown_field(config, state, key):
     state.goal = 1
 
@@ -159,6 +183,8 @@ def not_bool(config, state, done):
     ("changed", "refusal"),
     [
         ({"reset": unknown_field}, "reset: Numba cannot compile Test-v0's: (.|\n)*goal"),
+        ({"reset": allocates}, "reset: Numba cannot compile"),
+        ({"reset": makes_a_list}, "reset: Numba cannot compile"),
         ({"step": two_values}, r"step: returns .*, allowed: \(reward, terminated, trial_over\)"),
         ({"step": a_list}, "step: "),
         ({"observe": answers}, "observe: returns int.*, allowed: nothing"),
@@ -169,6 +195,16 @@ def test_rules_that_do_not_compile_are_refused_by_name_when_a_world_is_made(chan
     register(**changed)
     with pytest.raises(TypeError, match=refusal):
         mesasim.make_vec("Test-v0")
+
+
+def test_an_integer_divided_by_zero_is_zero():
+    def divides(config, state, action, key):
+        return state.cell // state.cell + (7 + action) // state.cell, False, False
+
+    register(step=divides)
+    env = mesasim.make_vec("Test-v0")
+    env.reset(seed=0)
+    assert env.step([0])[1].item() == 0
 
 
 def test_pictures_that_are_none_are_refused():
