@@ -44,7 +44,7 @@ std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& opti
   check_range("num_levels", num_levels, 0, INT32_MAX);
   settings.num_levels = num_levels;
   return Machine{settings.num_threads, cuda_device}.is_cpu() ? make_cpu(id, given, settings)
-                                                    : make_cuda(id, given, settings, std::max(cuda_device, 0));
+                                                             : make_cuda(id, given, settings, std::max(cuda_device, 0));
 }
 
 Dtype dtype_from(const std::string& name) {

@@ -1,5 +1,5 @@
-"""One slot of a batch, in Python: reset, step with time limit and autoreset, observe. csrc/core/batch.h over again, function by
-function; both backends' loops call what `slot_rules` returns and nothing else."""
+"""One slot of a batch, in Python: reset, step with time limit and autoreset, observe. What csrc/core/batch.h does, over again;
+both backends' loops call what `slot_rules` returns and nothing else, and tests/custom/test_twin.py holds the two together."""
 
 from __future__ import annotations
 
