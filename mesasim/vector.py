@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.arrays import as_tensor
 from mesasim.buffers import Buffers, address
 from mesasim.devices import check_device, usable_cores
 from mesasim.engines import engine_of
@@ -81,7 +82,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         levels: Any = None,
         **options: Any,
     ) -> None:
-        given = None if levels is None else read_levels(resolve(id)[0], levels)
+        on = check_device(device)
+        given = None if levels is None else read_levels(resolve(id)[0], levels, on)
         if given is not None:
             options = {given.option: given.size, **options}
         self.world_id, self.options = resolve(id, options)
@@ -94,7 +96,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         if given is not None:
             given.check(options)
         self.num_envs = _integer("num_envs", num_envs)
-        self.device = check_device(device)
+        self.device = on
         self.num_threads = usable_cores() if num_threads is None else _integer("num_threads", num_threads)
         self.history, self.oracle = _flag("history", history), _flag("oracle", oracle)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
@@ -118,7 +120,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         )
         self.max_episode_steps: int = self._native.max_episode_steps
         self.world_spec: _core.Spec = self._native.spec
-        self.levels = None if given is None else given.bytes.contiguous().to(self.device)
+        self.levels = None if given is None else given.bytes.contiguous()
         self.buffers = Buffers(self._native, self.num_envs, self.device, buffers, self.levels)
         self.fields: list[_core.Field] = [b.field for b in self._native.buffers() if b.group == "observation"]
         self.metadata = {
@@ -167,7 +169,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return self._give(self.observation()), self._oracle_info()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """One action a slot: integers [num_envs] (torch, NumPy or a sequence). Returns observation, reward float32,
+        """One action a slot: integers [num_envs], an array of any library on the environment's device (of NumPy, and a
+        sequence: wherever that is). Returns observation, reward float32,
         terminated bool, truncated bool (each [num_envs]) and info.
 
         An action out of range leaves its slot as it was and raises ValueError when the others have stepped (on CUDA,
@@ -246,18 +249,14 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         return 0 if self.device.type == "cpu" else torch.cuda.current_stream(self.device).cuda_stream
 
     def _load(self, actions: Any) -> None:
-        tensor = actions if isinstance(actions, Tensor) else _tensor("actions", actions, kinds="iu", allowed="integers")
-        if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype == torch.bool:
-            raise TypeError(f"actions: got dtype {tensor.dtype}, allowed: integers")
+        tensor = self._taken("actions", actions, "integers")
         if tuple(tensor.shape) != (self.num_envs,):
             raise ValueError(f"actions: got shape {tuple(tensor.shape)}, allowed: ({self.num_envs},)")
-        if tensor.device != self.device and isinstance(actions, Tensor):
-            raise ValueError(f"actions: got a tensor on {tensor.device}, allowed: {self.device}")
         if tensor.dtype in (
             torch.int64,
             torch.uint64,
             torch.uint32,
-        ):  # what does not fit 32 bits must not wrap into range
+        ):  # what 32 bits do not hold must not wrap into range
             tensor = tensor.to(torch.int64).clamp(-(2**31), 2**31 - 1)
         self.actions.copy_(tensor)
 
@@ -318,14 +317,19 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         if options is None or "reset_mask" not in options:
             return None
         given = options.pop("reset_mask")  # popped, as gymnasium's own vector environments do
-        mask = given if isinstance(given, Tensor) else _tensor("reset_mask", given, kinds="b", allowed="bool")
-        if mask.dtype != torch.bool:
-            raise TypeError(f"reset_mask: got dtype {mask.dtype}, allowed: bool")
+        mask = self._taken("reset_mask", given, "bool")
         if tuple(mask.shape) != (self.num_envs,):
             raise ValueError(f"reset_mask: got shape {tuple(mask.shape)}, allowed: ({self.num_envs},)")
         if not mask.any():
             raise ValueError("reset_mask: got no True, allowed: at least one")
-        return mask.to(self.device).contiguous()
+        return mask.contiguous()
+
+    def _taken(self, name: str, given: Any, kind: str) -> Tensor:
+        """What the caller gives for every slot, on the environment's device. NumPy's arrays are brought there, since
+        Gymnasium's spaces and masks are made of them; of any other the caller decides when it is copied."""
+        if isinstance(given, np.ndarray):
+            return as_tensor(name, given, kind).to(self.device)
+        return as_tensor(name, given, kind, device=self.device)
 
     def _slot_seeds(self, seeds: Any) -> Tensor:
         if isinstance(seeds, (str, bytes, dict)) or not hasattr(seeds, "__iter__"):
@@ -345,17 +349,6 @@ def make_vec(id: str, num_envs: int = 1, **kwargs: Any) -> MesaVectorEnv:
 def gymnasium_vec(world: str, num_envs: int = 1, **kwargs: Any) -> MesaVectorEnv:
     """The same object as Gymnasium's wrappers expect it: NumPy arrays, fresh at every call."""
     return MesaVectorEnv(world, num_envs, **{"output": "numpy", **kwargs})
-
-
-def _tensor(name: str, value: Any, *, kinds: str, allowed: str) -> Tensor:
-    """A tensor copy of an array or sequence whose NumPy dtype is one of `kinds`."""
-    try:
-        array = np.array(value, order="C")  # a copy: torch takes no read-only memory and no negative strides
-    except ValueError as error:
-        raise ValueError(f"{name}: got {value!r}, allowed: {allowed} in one row") from error
-    if array.dtype.kind not in kinds:
-        raise TypeError(f"{name}: got dtype {array.dtype}, allowed: {allowed}")
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def _object_array(values: Any, mask: np.ndarray) -> np.ndarray:

@@ -320,7 +320,7 @@ def test_bad_seed_is_refused(env, seed, kind):
     ("mask", "kind"),
     [
         (np.zeros(3, dtype=bool), ValueError), (np.ones(2, dtype=bool), ValueError), (np.ones((3, 1), dtype=bool), ValueError),
-        (True, ValueError), ([[True], [True, False]], ValueError), (np.ones(3), TypeError), ([1, 0, 1], TypeError),
+        (True, TypeError), ([[True], [True, False]], ValueError), (np.ones(3), TypeError), ([1, 0, 1], TypeError),
         (torch.ones(3), TypeError), ("abc", TypeError), (None, TypeError), ([None] * 3, TypeError), ([], TypeError),
     ],
 )  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from mesasim import _core
-from mesasim.curriculum.problems import Problems, checked_count, generate_into, greedy, refuse, sized, solve
+from mesasim.arrays import as_tensor
+from mesasim.curriculum.problems import CPU, Problems, checked_count, generate_into, greedy, refuse, sized, solve
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 
@@ -32,11 +33,7 @@ class Instances(Problems):
 
     def __init__(self, adjacent: Any, colours: int = 0) -> None:
         """TypeError or ValueError for what is no such batch of graphs."""
-        given = torch.as_tensor(adjacent)
-        if given.dtype != torch.bool:
-            raise TypeError(f"adjacent: got dtype {given.dtype}, allowed: torch.bool")
-        if given.device.type != "cpu":
-            raise ValueError(f"adjacent: got a tensor on {given.device}, allowed: on the CPU")
+        given = as_tensor("adjacent", adjacent, "bool", device=CPU)
         if given.dim() != 3 or given.shape[1] != given.shape[2]:
             raise ValueError(f"adjacent: got shape {tuple(given.shape)}, allowed: (count, n, n)")
         self.size = sized(FAMILY, given.shape[1], {"colours": colours})

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
 from mesasim import _core
+from mesasim.arrays import as_tensor, selection
 from mesasim.buffers import address
 from mesasim.machine import integer, threads
 
+CPU = torch.device("cpu")
 MAX_COUNT = 2**40
 NO_LIMIT = 2**63 - 1
 CALL_SECONDS = (
@@ -48,7 +49,7 @@ class Solutions:
 
     def __getitem__(self, which: Any) -> Solutions:
         """Those of some of the instances: a slice, or a tensor, array or list of indices or bool."""
-        chosen = selection(which)
+        chosen = selection(which, self.value.device)
         return Solutions(*(t[chosen] for t in (self.answer, self.value, self.feasible, self.optimal, self.nodes)))
 
     def __repr__(self) -> str:
@@ -73,7 +74,8 @@ class Problems:
 
     def __getitem__(self, which: Any) -> Self:
         """Some of the instances: a slice, or a tensor, array or list of indices or bool."""
-        return self._of(self.size, [getattr(self, name)[selection(which)] for name in self.arrays])
+        chosen = selection(which, CPU)
+        return self._of(self.size, [getattr(self, name)[chosen] for name in self.arrays])
 
     @classmethod
     def _of(cls, size: _core.ProblemSize, tensors: list[Tensor]) -> Self:
@@ -86,15 +88,6 @@ class Problems:
 
     def _addresses(self, begin: int, end: int) -> list[int]:
         return [address(getattr(self, name)[begin:end]) for name in self.arrays]
-
-
-def selection(which: Any) -> Any:
-    """What a tensor can be indexed with for a batch again; TypeError for a single number."""
-    if isinstance(which, slice):
-        return which
-    if isinstance(which, (int, np.integer)):
-        raise TypeError(f"index: got {which}, allowed: a slice or a tensor; [{which}:{which + 1}] is a batch of one")
-    return torch.as_tensor(which)
 
 
 def generate_into(made: Problems, options: dict[str, Any], seed: int, first: int, num_threads: int | None) -> None:
@@ -184,11 +177,7 @@ def portions(count: int) -> Iterator[tuple[int, int]]:
 
 def whole_numbers(name: str, given: Any, dims: int, low: int, high: int) -> Tensor:
     """int64 on the CPU, of `dims` dimensions, each number in low … high; TypeError or ValueError names what is not."""
-    tensor = torch.as_tensor(given)
-    if tensor.dtype == torch.bool or tensor.is_floating_point() or tensor.is_complex():
-        raise TypeError(f"{name}: got dtype {tensor.dtype}, allowed: integers")
-    if tensor.device.type != "cpu":
-        raise ValueError(f"{name}: got a tensor on {tensor.device}, allowed: on the CPU")
+    tensor = as_tensor(name, given, "integers", device=CPU)
     if tensor.dim() != dims:
         raise ValueError(f"{name}: got shape {tuple(tensor.shape)}, allowed: {dims} dimensions")
     tensor = tensor.long()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor
 from mesasim.machine import integer
 
 SCHEDULES = ("uniform", "easy_to_hard", "hard_only")
@@ -92,9 +93,7 @@ class Curriculum:
 
 
 def _difficulties(given: Any) -> Tensor:
-    values = torch.as_tensor(given).cpu()
-    if values.is_complex() or values.dtype == torch.bool:
-        raise TypeError(f"difficulty: got dtype {values.dtype}, allowed: integers or floats")
+    values = as_tensor("difficulty", given, device=torch.device("cpu"), allowed="integers or floats")
     if values.dim() != 1 or len(values) == 0:
         raise ValueError(f"difficulty: got shape {tuple(values.shape)}, allowed: (count,), count at least 1")
     if not torch.isfinite(values).all():

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.arrays import as_tensor
+from mesasim.arrays import selection as selection_of
+from mesasim.devices import check_device
 from mesasim.machine import integer
 from mesasim.mazes import endpoints as _endpoints
 from mesasim.mazes import exchange, pixels, selection, solving, structure
@@ -33,12 +35,8 @@ def check_size(size: Any) -> tuple[int, int]:
     return rows, cols
 
 
-def check_packed(packed: Any, cols: int) -> None:
+def check_packed(packed: Tensor, cols: int) -> None:
     """Raises unless `packed` holds mazes `cols` wide and nothing else: native searches trust that no connection leaves."""
-    if not isinstance(packed, Tensor) or packed.dtype != torch.uint8:
-        raise TypeError(
-            f"packed: got {getattr(packed, 'dtype', type(packed).__name__)}, allowed: a tensor of torch.uint8"
-        )
     if packed.dim() != 4 or packed.shape[1] != 2 or packed.shape[3] != row_bytes(cols):
         raise ValueError(
             f"packed: got shape {tuple(packed.shape)}, allowed: (count, 2, rows, {row_bytes(cols)}) with cols={cols}"
@@ -65,11 +63,11 @@ class Mazes:
     A cell's number is row * cols + col. Directions, in masks and actions: 0 up, 1 right, 2 down, 3 left.
     """
 
-    def __init__(
-        self, packed: Tensor, cols: int, origin: dict[str, Any] | None = None, *, checked: bool = False
-    ) -> None:
-        """TypeError or ValueError for bytes that are no mazes of `cols` columns; `checked`: known to be some."""
+    def __init__(self, packed: Any, cols: int, origin: dict[str, Any] | None = None, *, checked: bool = False) -> None:
+        """`packed`: a tensor or array, whose memory is shared if it is contiguous. TypeError or ValueError for bytes that are
+        no mazes of `cols` columns; `checked`: known to be some."""
         if not checked:
+            packed = as_tensor("packed", packed, torch.uint8)
             check_packed(packed, integer("cols", cols, MIN_SIDE, MAX_SIDE))
         self.packed = packed.contiguous()
         self.rows, self.cols = packed.shape[2], cols
@@ -81,6 +79,10 @@ class Mazes:
     @property
     def device(self) -> torch.device:
         return self.packed.device
+
+    def to(self, device: str | torch.device) -> Mazes:
+        """The same mazes on "cpu" or "cuda[:i]"; a missing device raises."""
+        return Mazes(self.packed.to(check_device(device)), self.cols, self.origin, checked=True)
 
     def __repr__(self) -> str:
         how = f", {self.origin['algorithm']}" if "algorithm" in self.origin else ""
@@ -100,9 +102,7 @@ class Mazes:
         Raises ValueError for a shape that is no batch of mazes of 2 to 256 cells a side, or a connection that leaves the
         lattice; TypeError for another dtype.
         """
-        given = torch.as_tensor(connections)
-        if given.dtype != torch.bool:
-            raise TypeError(f"connections: got dtype {given.dtype}, allowed: torch.bool")
+        given = as_tensor("connections", connections, "bool")
         if given.dim() != 4 or given.shape[1] != 2:
             raise ValueError(f"connections: got shape {tuple(given.shape)}, allowed: (count, 2, rows, cols)")
         _, cols = check_size(tuple(given.shape[2:]))
@@ -114,13 +114,7 @@ class Mazes:
 
     def __getitem__(self, which: Any) -> Mazes:
         """Some of the mazes: a slice, or a tensor, array or list of indices or bool."""
-        if isinstance(which, slice):
-            return Mazes(self.packed[which], self.cols, checked=True)
-        if isinstance(which, (int, np.integer)):
-            raise TypeError(
-                f"index: got {which}, allowed: a slice or a tensor; mazes[{which}:{which + 1}] is a batch of one"
-            )
-        return Mazes(self.packed[torch.as_tensor(which, device=self.device)], self.cols, checked=True)
+        return Mazes(self.packed[selection_of(which, self.device)], self.cols, checked=True)
 
     # Exact solutions
 

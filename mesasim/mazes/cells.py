@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor, is_array
 from mesasim.machine import integer
 
 if TYPE_CHECKING:
@@ -17,22 +17,17 @@ if TYPE_CHECKING:
 def cell_numbers(name: str, value: Any, mazes: Mazes) -> Tensor:
     """int32 [count] of cell numbers (row * cols + col) on the mazes' device.
 
-    `value`: a number or a pair (row, col) for all mazes, or an integer tensor or array, [count] of numbers or [count, 2]
+    `value`: a number or a pair (row, col) for all mazes, or integers in an array or list, [count] of numbers or [count, 2]
     of rows and columns.
     """
     rows, cols, count = mazes.rows, mazes.cols, len(mazes)
     if isinstance(value, tuple) and len(value) == 2:
         row, col = integer(f"{name} row", value[0], 0, rows - 1), integer(f"{name} column", value[1], 0, cols - 1)
         value = row * cols + col
-    if not isinstance(value, (Tensor, np.ndarray, list)):
+    if not isinstance(value, list) and not is_array(value):
         number = integer(name, value, 0, rows * cols - 1)
         return torch.full((count,), number, dtype=torch.int32, device=mazes.device)
-    given = torch.as_tensor(value)
-    if given.dtype == torch.bool or given.is_floating_point() or given.is_complex():
-        raise TypeError(f"{name}: got dtype {given.dtype}, allowed: integers")
-    if given.device != mazes.device:
-        raise ValueError(f"{name}: got a tensor on {given.device}, allowed: {mazes.device}, where the mazes are")
-    given = given.long()
+    given = as_tensor(name, value, "integers", device=mazes.device).long()
     if given.shape == (count, 2) and given.dim() == 2:
         _check_inside(f"{name} row", given[:, 0], rows)
         _check_inside(f"{name} column", given[:, 1], cols)

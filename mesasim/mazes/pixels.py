@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor
 from mesasim.mazes.cells import cell_numbers
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def to_pixels(tiles: Tensor) -> Tensor:
 
 def pixels_to_tiles(pixels: Any) -> Tensor:
     """Colours as tiles; ValueError names the first pixel of another colour."""
-    given = torch.as_tensor(pixels)
-    if given.dtype != torch.uint8:
-        raise TypeError(f"pixels: got dtype {given.dtype}, allowed: torch.uint8")
+    given = as_tensor("pixels", pixels, torch.uint8)
     if given.dim() != 4 or given.shape[3] != 3:
         raise ValueError(f"pixels: got shape {tuple(given.shape)}, allowed: (count, height, width, 3)")
     same = (given[..., None, :] == COLOURS.to(given.device)).all(-1)

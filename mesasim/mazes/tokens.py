@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.arrays import as_tensor
 from mesasim.buffers import address
 from mesasim.integrity import write_whole
 from mesasim.machine import integer
@@ -201,7 +202,7 @@ class MazeTokenizer:
         sequence is none, and why."""
         from mesasim.mazes.batch import Mazes
 
-        rows = torch.as_tensor(tokens).tolist()
+        rows = as_tensor("tokens", tokens, "integers").tolist()
         connections = torch.zeros((len(rows), 2, self.rows, self.cols), dtype=torch.bool)
         starts, goals, written = [], [], []
         for i, row in enumerate(rows):

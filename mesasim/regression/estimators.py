@@ -5,24 +5,27 @@ and the k - 1 examples before it. The world's oracle computes the same, example 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor
 from mesasim.metrics import Estimate, estimate
 
 NUMBERS_AT_ONCE = 2**22  # float64s of one intermediate array: 32 MiB, of which a handful are held
 
 
-def ridge(x: Tensor, y: Tensor, noise_std: float) -> Tensor:
+def ridge(x: Any, y: Any, noise_std: float) -> Tensor:
     """Predictions w_k.x_k with w_k = (X'X + noise_std^2 I)^-1 X'y over the examples before k: the posterior mean if
     w ~ N(0, I), so the least expected squared error on weights that are fresh draws.
 
     Args:
-        x: floats [count, points, dim]. y: floats [count, points]. noise_std: above 0.
+        x: numbers [count, points, dim], in an array of any library (docs/arrays.md). y: numbers [count, points].
+        noise_std: above 0.
 
     Returns:
-        float64 [count, points].
+        float64 [count, points], where x is.
     """
     x, y, variance = _checked(x, y, noise_std)
     points, dim = x.shape[1:]
@@ -36,7 +39,7 @@ def ridge(x: Tensor, y: Tensor, noise_std: float) -> Tensor:
     return torch.cat(parts)
 
 
-def discrete_mmse(x: Tensor, y: Tensor, tasks: Tensor, noise_std: float) -> Tensor:
+def discrete_mmse(x: Any, y: Any, tasks: Any, noise_std: float) -> Tensor:
     """Predictions of the posterior mean over a finite set of tasks, each as likely at first: w_k = sum_i p_i w_i with p_i in
     proportion to exp(-sum_{j<k} (y_j - w_i.x_j)^2 / (2 noise_std^2)). The least expected squared error on those tasks.
 
@@ -49,8 +52,7 @@ def discrete_mmse(x: Tensor, y: Tensor, tasks: Tensor, noise_std: float) -> Tens
         float64 [count, points].
     """
     x, y, variance = _checked(x, y, noise_std)
-    if not isinstance(tasks, Tensor):
-        raise TypeError(f"tasks: got {type(tasks).__name__}, allowed: a tensor [num_tasks, dim]")
+    tasks = as_tensor("tasks", tasks, device=x.device)
     if tasks.ndim != 2 or not len(tasks) or tasks.shape[1] != x.shape[2]:
         raise ValueError(
             f"tasks: got shape {tuple(tasks.shape)}, allowed: [num_tasks, {x.shape[2]}], num_tasks at least 1"
@@ -74,16 +76,17 @@ def discrete_mmse(x: Tensor, y: Tensor, tasks: Tensor, noise_std: float) -> Tens
     return torch.cat(parts)
 
 
-def squared_errors(predictions: Tensor, y: Tensor) -> Tensor:
+def squared_errors(predictions: Any, y: Any) -> Tensor:
     """A sequence's loss: (prediction - y)^2, noise and all, averaged over its points. float64 [count]."""
+    predictions = as_tensor("predictions", predictions)
+    y = as_tensor("y", y, device=predictions.device)
     _same_shape("predictions", predictions, y)
     return (predictions.double() - y.double()).square().mean(1)
 
 
-def mean_difference(predictions: Tensor, others: Tensor, dim: int) -> Estimate:
+def mean_difference(predictions: Any, others: Any, dim: int) -> Estimate:
     """How far two predictors are apart: Delta = mean over sequences and points of their squared difference / dim, which
     does not say which is right. Raventos et al. write Delta(PT, Ridge), Delta(PT, dMMSE)."""
-    _same_shape("predictions", predictions, others)
     return estimate((squared_errors(predictions, others) / dim).cpu().numpy())
 
 
@@ -99,10 +102,9 @@ def _blocks(x: Tensor, y: Tensor, numbers: int) -> zip:
     return zip(x.split(block), y.split(block), strict=True)
 
 
-def _checked(x: Tensor, y: Tensor, noise_std: float) -> tuple[Tensor, Tensor, float]:
-    for name, tensor in (("x", x), ("y", y)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: got {type(tensor).__name__}, allowed: a tensor")
+def _checked(x: Any, y: Any, noise_std: float) -> tuple[Tensor, Tensor, float]:
+    x = as_tensor("x", x)
+    y = as_tensor("y", y, device=x.device)
     if x.ndim != 3 or 0 in x.shape[1:]:
         raise ValueError(f"x: got shape {tuple(x.shape)}, allowed: [count, points, dim]")
     _same_shape("y", y, x[..., 0])

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
-from mesasim.buffers import address
+from mesasim.arrays import as_tensor
+from mesasim.buffers import address, check_tensor
 from mesasim.devices import check_device
 from mesasim.machine import integer, machine, threads
 
@@ -150,12 +151,12 @@ def relabel(symbols: Array, names: Any) -> Array:
         symbols: integers [count, length].
         names: a permutation of 0 … K-1, [K], or one for each sequence, [count, K].
     """
-    given = torch.as_tensor(symbols)
-    codes = torch.as_tensor(names, device=given.device)
-    if given.ndim != 2 or given.is_floating_point():
-        raise ValueError(f"symbols: got {given.dtype} {tuple(given.shape)}, allowed: integers [count, length]")
-    if codes.ndim not in (1, 2) or codes.is_floating_point() or (codes.ndim == 2 and len(codes) != len(given)):
-        raise ValueError(f"names: got {codes.dtype} {tuple(codes.shape)}, allowed: integers [K] or [count, K]")
+    given = as_tensor("symbols", symbols, "integers")
+    codes = as_tensor("names", names, "integers", device=given.device)
+    if given.ndim != 2:
+        raise ValueError(f"symbols: got shape {tuple(given.shape)}, allowed: [count, length]")
+    if codes.ndim not in (1, 2) or (codes.ndim == 2 and len(codes) != len(given)):
+        raise ValueError(f"names: got shape {tuple(codes.shape)}, allowed: [K] or [count, K]")
     if not torch.equal(codes.sort(dim=-1).values, torch.arange(codes.shape[-1]).to(codes).expand_as(codes)):
         raise ValueError(f"names: got {names!r}, allowed: permutations of 0 … K-1")
     if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < codes.shape[-1]:
@@ -184,16 +185,8 @@ def _array(name: str, given: Array | None, shape: tuple[int, ...], device: torch
     dtype = _DTYPES[name]
     if given is None:
         return torch.empty(shape, dtype=dtype, device=device)
-    if not isinstance(given, (Tensor, np.ndarray)):
-        raise TypeError(f"out.{name}: got {type(given).__name__}, allowed: a tensor or a NumPy array")
-    if isinstance(given, np.ndarray) and not given.flags.writeable:
-        raise ValueError(f"out.{name}: got a read-only array, allowed: one that can be written")
-    array = torch.from_numpy(given) if isinstance(given, np.ndarray) else given
-    if array.dtype != dtype or array.shape != shape or array.device != device or not array.is_contiguous():
-        raise ValueError(
-            f"out.{name}: got {array.dtype} {tuple(array.shape)} on {array.device}"
-            f"{'' if array.is_contiguous() else ', not contiguous'}, allowed: contiguous {dtype} {shape} on {device}"
-        )
+    array = as_tensor(f"out.{name}", given, dtype, device=device, written=True)
+    check_tensor(f"out.{name}", array, shape, dtype, device)
     return array
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.agents.encoding import FieldShape
+from mesasim.arrays import as_tensor
 from mesasim.machine import integer
 from mesasim.sequences.generation import Array, generate, law_of
 from mesasim.train.prediction import Examples
@@ -16,7 +17,7 @@ from mesasim.train.prediction import Examples
 
 def as_examples(symbols: Array) -> Examples:
     """Sequences [count, length] as examples: at step t the symbol before is shown (-1 at first), symbol t is asked for."""
-    target = torch.as_tensor(symbols).T.long()
+    target = as_tensor("symbols", symbols, "integers").T.long()
     shown = torch.cat([torch.full_like(target[:1], -1), target[:-1]]).int()
     return Examples({"symbol": shown.unsqueeze(-1)}, target)
 

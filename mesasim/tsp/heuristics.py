@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.arrays import as_tensor
 from mesasim.buffers import address
+from mesasim.devices import check_device
 from mesasim.machine import integer, machine, portions
 from mesasim.tsp.problems import as_batches
 
@@ -188,14 +190,9 @@ class _Calls:
         self.seed = integer("seed", seed, 0, 2**64 - 1)
         first = integer("first", first, 0, 2**62)
         self.machine = machine(device, num_threads)
-        self.batches, self.places = as_batches(instances, metric)
-        self.device = torch.device(device)
+        self.device = check_device(device)
+        self.batches, self.places = as_batches(instances, metric, self.device)
         self.mixed = len(self.batches) != 1  # sizes, or points with distances
-        for problems in self.batches:
-            if problems.tensor.device.type != self.device.type:
-                raise ValueError(
-                    f"instances: got a tensor on {problems.tensor.device}, allowed: on the device, {device}"
-                )
         self.numbers = [places + first for places in self.places]
 
     def run(self, call: Callable[[dict[str, Any], int, int, int], None], work: Callable[[int], int]) -> HeuristicTours:
@@ -278,7 +275,7 @@ def _checked_orders(order: Any, calls: _Calls) -> list[Tensor]:
     checked = []
     for problems, places in zip(calls.batches, calls.places, strict=True):
         shape = (len(problems), problems.n)
-        rows = [_whole_numbers(given[int(i)]) for i in places] if calls.mixed else [_whole_numbers(given[0])]
+        rows = [_cities(given[int(i)], calls) for i in places] if calls.mixed else [_cities(given[0], calls)]
         for i, row in enumerate(rows):
             if calls.mixed and tuple(row.shape) != shape[1:]:
                 raise ValueError(
@@ -294,19 +291,12 @@ def _checked_orders(order: Any, calls: _Calls) -> list[Tensor]:
             raise ValueError(
                 f"order: tour {int(places[where])} does not visit each of the cities 0 to {problems.n - 1} once"
             )
-        checked.append(tours.to(device=problems.tensor.device, dtype=torch.int32).contiguous())
+        checked.append(tours.to(torch.int32).contiguous())
     return checked
 
 
-def _whole_numbers(value: Any) -> Tensor:
-    try:
-        several = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, Tensor) for v in value)
-        tensor = torch.stack(list(value)) if several else torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError):
-        tensor = None
-    if tensor is None or tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise TypeError(f"order: got {type(value).__name__}, allowed: whole numbers [count, n]")
-    return tensor
+def _cities(value: Any, calls: _Calls) -> Tensor:
+    return as_tensor("order", value, "integers", device=calls.device, allowed="whole numbers [count, n]")
 
 
 __all__ = ["CONSTRUCTIONS", "IMPROVEMENTS", "HeuristicTours", "construct", "improve"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.arrays import as_tensor
 from mesasim.buffers import address
 
 METRICS = {"euclidean": 0, "EUC_2D": 1, "CEIL_2D": 2, "ATT": 3}
@@ -54,21 +54,24 @@ def check_metric(metric: Any) -> int:
     return METRICS[metric]
 
 
-def as_problems(instances: Any, metric: str = "euclidean", name: str = "instances") -> Problems:
+def as_problems(
+    instances: Any, metric: str = "euclidean", name: str = "instances", device: torch.device | None = None
+) -> Problems:
     """One batch of one size.
 
     Args:
         instances: points [count, n, 2] or [n, 2], or symmetric distances [count, n, n] or [n, n], whose diagonal is not
-            looked at; tensor, array or nested list, of floats (float32 distances of points are those of the points widened
-            to float64) or whole numbers (distances below 2^49); n 3 … 256. Three points of two coordinates cannot be a
-            matrix; a [2, 2] matrix has too few cities.
+            looked at; tensor, array (docs/arrays.md) or nested list, of floats (float32 distances of points are those of the
+            points widened to float64) or whole numbers (distances below 2^49); n 3 … 256. Three points
+            of two coordinates cannot be a matrix; a [2, 2] matrix has too few cities.
         metric: how distances follow from points: euclidean, or rounded as TSPLIB's EUC_2D, CEIL_2D, ATT.
+        device: where they must be; None: wherever they are.
 
     Raises:
         TypeError, ValueError: what cannot be a batch of tour problems, with the first problem at fault.
     """
     code = check_metric(metric)
-    tensor = _as_tensor(instances, name)
+    tensor = as_tensor(name, instances, device=device, allowed="floats or whole numbers")
     if tensor.ndim == 2:
         tensor = tensor[None]
     shape = tuple(tensor.shape)
@@ -83,24 +86,26 @@ def as_problems(instances: Any, metric: str = "euclidean", name: str = "instance
     return Problems(None, _checked_matrices(tensor, name), 0)
 
 
-def as_batches(instances: Any, metric: str = "euclidean") -> tuple[list[Problems], list[Tensor]]:
+def as_batches(
+    instances: Any, metric: str = "euclidean", device: torch.device | None = None
+) -> tuple[list[Problems], list[Tensor]]:
     """Problems by size, and for each batch the places of its problems in what was given.
 
     A list or tuple of instances may mix sizes, and points with matrices; anything else is one batch.
     """
     if not isinstance(instances, (list, tuple)) or _is_one(instances):
-        problems = as_problems(instances, metric)
+        problems = as_problems(instances, metric, device=device)
         return [problems], [torch.arange(len(problems))]
     groups: dict[tuple[bool, int], list[int]] = {}
     single = []
     for index, instance in enumerate(instances):
-        one = as_problems(instance, metric, f"instances[{index}]")
+        one = as_problems(instance, metric, f"instances[{index}]", device)
         if len(one) != 1:
             raise ValueError(f"instances[{index}]: got {len(one)} problems, allowed: one, [n, 2] or [n, n]")
         single.append(one)
         groups.setdefault((one.points is not None, one.n), []).append(index)
     if not groups:
-        none = torch.zeros(0, MIN_CITIES, 2, dtype=torch.float64)
+        none = torch.zeros(0, MIN_CITIES, 2, dtype=torch.float64, device=device)
         return [Problems(none, None, check_metric(metric))], [torch.arange(0)]
     batches = []
     for (points, _), where in groups.items():
@@ -116,21 +121,6 @@ def _is_one(value: Sequence[Any]) -> bool:
     if getattr(row, "ndim", 2) == 1:  # an array for each row
         return True
     return isinstance(row, Real) or (isinstance(row, (list, tuple)) and all(isinstance(x, Real) for x in row[:1]))
-
-
-def _as_tensor(value: Any, name: str) -> Tensor:
-    allowed = "allowed: a tensor or array of floats or whole numbers"
-    if not isinstance(value, Tensor):
-        try:
-            array = np.asarray(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name}: got {type(value).__name__} that makes no array, {allowed}") from None
-        if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
-            raise TypeError(f"{name}: got {type(value).__name__} of {array.dtype}, {allowed}")
-        return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
-    if value.dtype == torch.bool or value.is_complex() or value.layout != torch.strided or value.is_meta:
-        raise TypeError(f"{name}: got {value.dtype}, {value.layout}, on {value.device}, {allowed}")
-    return value.detach()
 
 
 def _first(bad: Tensor) -> int:

@@ -82,11 +82,12 @@ def solve(
         instances: points [count, n, 2] or distances [count, n, n] (`mesasim.tsp.as_problems` says what is allowed), or a
             list of single problems of any sizes; 3 to 256 cities.
         method: auto; held_karp: dynamic programming, up to 16 cities; branch_and_bound: on 1-trees; branch_and_cut: on
-            linear programs over what a filtering by 1-trees leaves (CPU only). auto takes the quickest that proves.
+            linear programs over what a filtering by 1-trees leaves (CPU only). auto takes the quickest that proves, on a
+            GPU one of the first two.
         metric: of points: euclidean, EUC_2D, CEIL_2D or ATT.
         node_limit: nodes of the search tree a problem; beyond it the best tour so far with a bound. None: until proved.
         time_limit: seconds for the whole call, after which what is not proved is left so. Results then depend on the
-            machine; budgets of labels should count nodes. None: none.
+            machine; budgets of labels should count nodes. None: none, and on a GPU, whose searches hear no clock, no other.
         num_threads: CPU threads; None: every core this process may use. Results do not depend on it.
         device: "cpu" or "cuda[:i]"; a missing device raises. Problems must be there already.
         seed: of the local search that finds the first tour; it changes the time taken, not the optimal length.
@@ -101,11 +102,12 @@ def solve(
     limit = NO_LIMIT if node_limit is None else integer("node_limit", node_limit, 1, NO_LIMIT)
     seconds = FOREVER if time_limit is None else _seconds(time_limit)
     seed = integer("seed", seed, 0, 2**64 - 1)
-    on, where = check_device(device), machine(device, num_threads)
-    batches, places = as_batches(instances, metric)
+    on = check_device(device)
+    if on.type == "cuda":
+        _check_for_gpu(on, method, time_limit)
+    where = machine(on, num_threads)
+    batches, places = as_batches(instances, metric, on)
     for problems in batches:
-        if len(problems) and problems.tensor.device != on:
-            raise ValueError(f"instances: got a tensor on {problems.tensor.device}, allowed: on the device, {device}")
         if method == "held_karp" and problems.n > _core.MAX_CITIES_HELD_KARP:
             raise ValueError(
                 f"method: got held_karp for {problems.n} cities, allowed: up to {_core.MAX_CITIES_HELD_KARP}"
@@ -117,6 +119,16 @@ def solve(
         if len(solved) == 1 and len(batches) == 1 and not isinstance(instances, (list, tuple))
         else _joined(solved, places)
     )
+
+
+def _check_for_gpu(on: torch.device, method: str, time_limit: float | None) -> None:
+    """Refuses what is done on the CPU alone; what else would be done in its place was not asked for."""
+    if method == "branch_and_cut":
+        raise ValueError(
+            f"method: got branch_and_cut on {on}, allowed: {', '.join(list(METHODS)[:-1])}; it is of the CPU"
+        )
+    if time_limit is not None:
+        raise ValueError(f"time_limit: got {time_limit} on {on}, allowed: None; node_limit bounds a search there")
 
 
 def _seconds(value: Any) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor
+
 SYMMETRIES = 8
 
 
@@ -19,9 +21,7 @@ def canonical(order: Any) -> Tensor:
     Returns:
         The same shape, dtype and device.
     """
-    given = torch.as_tensor(order)
-    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
-        raise TypeError(f"order: got dtype {given.dtype}, allowed: integers")
+    given = as_tensor("order", order, "integers")
     if given.dim() not in (1, 2) or given.shape[-1] < 1:
         raise ValueError(f"order: got shape {tuple(given.shape)}, allowed: [count, n] or [n]")
     rows = given.reshape(-1, given.shape[-1])
@@ -37,7 +37,7 @@ def canonical(order: Any) -> Tensor:
     return kept.reshape(given.shape)
 
 
-def augment(points: Tensor, which: Tensor | None = None) -> Tensor:
+def augment(points: Any, which: Any = None) -> Tensor:
     """Points of the unit square under its eight symmetries, under which optimal tours stay optimal.
 
     Of points that `generate` made (as float64 or float32) the images are exact and no distance changes by a bit.
@@ -50,8 +50,7 @@ def augment(points: Tensor, which: Tensor | None = None) -> Tensor:
     Returns:
         [count, n, 2], or [8 count, n, 2] with a problem's eight in a row.
     """
-    if not isinstance(points, Tensor) or not points.is_floating_point():
-        raise TypeError(f"points: got {getattr(points, 'dtype', type(points).__name__)}, allowed: a tensor of floats")
+    points = as_tensor("points", points, "floats")
     if points.dim() != 3 or points.shape[2] != 2:
         raise ValueError(f"points: got shape {tuple(points.shape)}, allowed: [count, n, 2]")
     if points.numel() and not (points.amin() >= 0 and points.amax() <= 1):
@@ -59,8 +58,10 @@ def augment(points: Tensor, which: Tensor | None = None) -> Tensor:
     if which is None:
         points = points.repeat_interleave(SYMMETRIES, 0)
         which = torch.arange(len(points), device=points.device) % SYMMETRIES
-    elif which.shape != points.shape[:1]:
-        raise ValueError(f"which: got shape {tuple(which.shape)}, allowed: ({len(points)},), one a problem")
+    else:
+        which = as_tensor("which", which, "integers", device=points.device)
+        if which.shape != points.shape[:1]:
+            raise ValueError(f"which: got shape {tuple(which.shape)}, allowed: ({len(points)},), one a problem")
     if ((which < 0) | (which >= SYMMETRIES)).any():
         raise ValueError(f"which: got {int(which[(which < 0) | (which >= SYMMETRIES)][0])}, allowed: 0 to 7")
     bit = which[:, None, None] >> torch.arange(3, device=which.device) & 1  # [count, 1, 3]

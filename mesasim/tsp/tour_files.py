@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mesasim.arrays import as_tensor
 from mesasim.integrity import write_whole
 from mesasim.tsp.tsplib_syntax import LARGEST, SMALLEST, TsplibFile
 
@@ -90,12 +91,7 @@ def read_tour(path: str | os.PathLike[str], *, nodes: Tensor | Sequence[int] | N
 
 
 def _integers(argument: str, given: Tensor | Sequence[int]) -> list[int]:
-    try:
-        tensor = torch.as_tensor(given)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{argument}: got {type(given).__name__}, allowed: [n] integers ({error})") from error
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise TypeError(f"{argument}: got {tensor.dtype}, allowed: integers")
+    tensor = as_tensor(argument, given, "integers", allowed="[n] integers")
     if tensor.dim() != 1:
         raise ValueError(f"{argument}: got shape {tuple(tensor.shape)}, allowed: [n]")
     listed: list[int] = tensor.tolist()

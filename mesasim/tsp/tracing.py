@@ -79,7 +79,7 @@ def trace(
     """
     if not isinstance(method, str) or method not in METHODS or method == "held_karp":
         raise ValueError(f"method: got {method!r}, allowed: auto, branch_and_bound, branch_and_cut")
-    problems = as_problems(instance, metric, "instance")
+    problems = as_problems(instance, metric, "instance", torch.device("cpu"))
     if len(problems) != 1:
         raise ValueError(f"instance: got {len(problems)} problems, allowed: one")
     if method == "auto" and problems.n <= 12:

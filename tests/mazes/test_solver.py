@@ -292,7 +292,7 @@ def test_bytes_that_are_no_mazes_are_refused():
     for bad, cols in ((good, 24), (good, 8), (good[0], 11), (good[:, :1], 11), (good[:, :, :1], 11)):
         with pytest.raises(ValueError, match=r"packed|size"):
             Mazes(bad, cols)
-    with pytest.raises(TypeError, match=r"packed: got torch\.int64"):
+    with pytest.raises(TypeError, match=r"packed: got dtype torch\.int64"):
         Mazes(good.long(), 11)
     full = torch.full((3, 2, 4, 1), 255, dtype=torch.uint8)
     full[:, 0, -1] = 0

@@ -168,7 +168,7 @@ def test_a_data_set_does_not_depend_on_threads_or_portions():
      (lambda: regression.ridge(torch.zeros(3, 4), torch.zeros(3, 4), 0.5), ValueError, "x"),
      (lambda: regression.ridge(torch.zeros(3, 4, 2), torch.zeros(3, 5), 0.5), ValueError, "y"),
      (lambda: regression.ridge(torch.zeros(3, 4, 2), torch.zeros(3, 4), math.nan), ValueError, "noise_std"),
-     (lambda: regression.ridge(np.zeros((3, 4, 2)), torch.zeros(3, 4), 0.5), TypeError, "x"),
+     (lambda: regression.ridge("abc", torch.zeros(3, 4), 0.5), TypeError, "x"),
      (lambda: regression.discrete_mmse(torch.zeros(3, 4, 2), torch.zeros(3, 4), torch.zeros(5, 3), 0.5), ValueError,
       "tasks"),
      (lambda: regression.squared_errors(torch.zeros(3, 4), torch.zeros(3)), ValueError, "predictions")],

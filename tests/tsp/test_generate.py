@@ -290,7 +290,7 @@ def test_what_cannot_be_augmented_is_refused():
         (points.long(), TypeError),
         (points[0], ValueError),
         (2 * points, ValueError),
-        ([[0.5]], TypeError),
+        ([[0.5]], ValueError),
     ):
         with pytest.raises(error, match="points"):
             tsp.augment(given)

@@ -16,6 +16,7 @@ import torch
 from plain import tour_proofs as plain
 
 from mesasim import _core, tsp
+from mesasim.tsp import solving
 
 DATA = Path(__file__).parents[1] / "data" / "tsplib"
 OPTIMA = json.loads((DATA / "optima.json").read_text())["optima"]
@@ -290,10 +291,10 @@ def changed(value, place=(1, 2, 3)):
         (None, TypeError, "instances: got NoneType"),
         ("tour", TypeError, "instances: got str"),
         ([["a", "b"]] * 3, TypeError, r"instances\[0\]: got list of <U1"),
-        ([[[0, 0], [1]], [[0, 0], [1, 0]]], TypeError, r"instances\[0\]: got list that makes no array"),
-        (MATRIX > 0, TypeError, "got torch.bool"),
+        ([[[0, 0], [1]], [[0, 0], [1, 0]]], ValueError, r"instances\[0\]: got list that makes no array"),
+        (MATRIX > 0, TypeError, "got dtype torch.bool"),
         (OK.to_sparse(), TypeError, "got torch.float64, torch.sparse_coo"),
-        (OK.to("meta"), TypeError, "on meta"),
+        (OK.to("meta"), ValueError, "on meta, allowed: cpu; nothing is copied"),
         (OK * float("nan"), ValueError, "problem 0 has a coordinate nan, allowed: finite numbers"),
         (OK * 2.0**510, ValueError, "cannot be squared; allowed: up to 2\\^500"),
         (OK * 1e-200, ValueError, "cannot be squared; allowed: 2\\^-460 or more"),
@@ -384,3 +385,13 @@ def test_cities_in_one_place_are_solved_as_one():
     matrix[:, 0, :], matrix[:, :, 0], matrix[:, 1, :], matrix[:, :, 1] = 1.0, 1.0, 1.0, 1.0
     matrix[:, 0, 1] = matrix[:, 1, 0] = 0.0
     assert tsp.solve(matrix, "branch_and_bound").length == tsp.solve(matrix, "held_karp").length == 2 * 2 + 10 * 9
+
+
+def test_what_only_the_cpu_does_is_refused_on_a_gpu_and_nothing_else_done_in_its_place(monkeypatch):
+    monkeypatch.setattr(solving, "check_device", lambda device: torch.device("cuda", 0))
+    with pytest.raises(
+        ValueError, match=r"^method: got branch_and_cut on cuda:0, allowed: auto, held_karp, branch_and_bo"
+    ):
+        tsp.solve(OK, "branch_and_cut", device="cuda")
+    with pytest.raises(ValueError, match=r"^time_limit: got 3 on cuda:0, allowed: None; node_limit"):
+        tsp.solve(OK, time_limit=3, device="cuda")
