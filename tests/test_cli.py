@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from mesasim.__main__ import COMMANDS, main
+from mesasim import devices
+from mesasim.__main__ import COMMANDS, GENERATORS, main
+from mesasim.bench.command import BENCHMARKS
+from mesasim.devices import missing_cuda
 from mesasim.experiments import experiments
 from mesasim.results import read_summary
 
@@ -128,6 +131,27 @@ def test_a_maze_run_is_evaluated_beside_its_references(tmp_path, capsys):
     rows = {row["agent"]: row for row in read_summary(tmp_path / "run")["agents"]}
     assert rows["breadth_first_planner"]["fraction"] == 1 and rows["random"]["fraction"] == 0
     assert 0 < rows["wall_follower_left"]["fraction"] < 1
+
+
+COMPUTE = [
+    *(["bench", name] for name in BENCHMARKS), *(["generate", name, "--out", "OUT"] for name in GENERATORS),
+    ["train", "--out", "OUT"], ["solve", "nowhere.tsp"], ["sign", "--file", "OUT"],
+]  # fmt: skip
+
+
+@pytest.mark.skipif("cuda:0" in devices(), reason="there is a GPU here")
+@pytest.mark.parametrize("arguments", COMPUTE, ids=" ".join)
+def test_a_gpu_that_is_not_there_is_refused_in_the_same_words_before_anything_is_done(
+    arguments, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--device", device])
+        assert end.value.code == 2
+        said = f"mesasim: device: got '{device}', but only cpu can be used here ({missing_cuda()})\n"
+        assert capsys.readouterr().err == said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def tsp(
         num_threads: of batches, measured in turn; the first is what the others are compared with.
         device: cpu or cuda[:i].
         rounds: of batches; the least is given.
-        each: also each instance alone, on one thread: CPU median, mean and most.
+        each: also each instance alone, on one thread: CPU median, mean and most; on the CPU only.
         seed: of the points.
         json: one JSON object a row instead of a table.
     """
@@ -161,7 +161,7 @@ def tsp(
 def train(
     world: str = "Bandit-v0", option: OptionTexts = (), kind: tuple[str, ...] = ("gru", "mlp"), hidden: int = 64,
     num_envs: int = 2048, rollout_steps: int = 10, epochs: int = 6, minibatches: int = 4, num_threads: tuple[int, ...] = (1,),
-    rounds: int = 5, json: bool = False,
+    device: str = "cpu", rounds: int = 5, json: bool = False,
 ) -> None:  # fmt: skip
     """Environment steps a second of PPO end to end, and the shares of simulator, forward and backward passes.
 
@@ -174,13 +174,14 @@ def train(
         epochs: passes over each rollout.
         minibatches: parts of each pass.
         num_threads: of the simulator and of torch; several values are measured in turn.
+        device: cpu or cuda[:i].
         rounds: iterations whose median is given, after one that is not counted.
         json: one JSON object a row instead of a table.
     """
     rows = bench_train(
         {world_id(world): parse_options(world, option)}, [NetworkConfig(name, hidden=hidden) for name in kind],
         list(num_threads), num_envs=num_envs, rollout_steps=rollout_steps, epochs=epochs, minibatches=minibatches,
-        rounds=rounds,
+        rounds=rounds, device=device,
     )  # fmt: skip
     machine = provenance()["machine"]
     if json:

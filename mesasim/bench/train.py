@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from mesasim.agents import NetworkConfig
+from mesasim.devices import check_device
 from mesasim.train.ppo import PPOConfig, Trainer
 
 SHARES = ("simulator_share", "forward_share", "backward_share", "rest_share")
@@ -15,16 +16,17 @@ SHARES = ("simulator_share", "forward_share", "backward_share", "rest_share")
 
 def bench_train(
     worlds: dict[str, dict[str, Any]], networks: list[NetworkConfig], num_threads: list[int], *, num_envs: int,
-    rollout_steps: int, epochs: int, minibatches: int, rounds: int,
+    rollout_steps: int, epochs: int, minibatches: int, rounds: int, device: str = "cpu",
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A row a world, network and number of threads; medians over `rounds` iterations after one that is not counted."""
+    check_device(device)
     cases: list[tuple[PPOConfig, Trainer, list[dict[str, float]]]] = []
     for world, options in worlds.items():
         for network in networks:
             for threads in num_threads:
                 config = PPOConfig(
                     world=world, options=options, network=network, num_envs=num_envs, rollout_steps=rollout_steps,
-                    epochs=epochs, minibatches=minibatches, num_threads=threads, iterations=rounds + 1,
+                    epochs=epochs, minibatches=minibatches, num_threads=threads, iterations=rounds + 1, device=device,
                 )  # fmt: skip
                 cases.append((config, Trainer(config), []))
     for _ in range(rounds + 1):
@@ -42,8 +44,8 @@ def _row(config: PPOConfig, seen: list[dict[str, float]]) -> dict[str, Any]:
     steps = config.num_envs * config.rollout_steps
     row = {
         "world": config.world, "options": config.options, "network": config.network.kind, "hidden": config.network.hidden,
-        "num_threads": config.num_threads, "num_envs": config.num_envs, "rollout_steps": config.rollout_steps,
-        "epochs": config.epochs, "steps_per_second": median("steps_per_second"),
+        "num_threads": config.num_threads, "device": config.device, "num_envs": config.num_envs,
+        "rollout_steps": config.rollout_steps, "epochs": config.epochs, "steps_per_second": median("steps_per_second"),
         "steps_per_cpu_second": steps / median("cpu_seconds"), "rounds": len(seen),
     }  # fmt: skip
     return row | {name: median(name) for name in SHARES}

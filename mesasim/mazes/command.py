@@ -23,8 +23,8 @@ def mazes(
     out: Path, count: int = 10000, size: tuple[int, ...] = (16,), algorithm: str = "depth_first", option: OptionTexts = (),
     seed: int = 0, endpoints: Literal["uniform", "dead_ends", "none"] = "uniform", min_distance: int = 1,
     unique: bool = False, dedupe: bool = False, shard_size: int = 100_000,
-    format: Literal["parquet", "safetensors"] = "parquet", num_threads: int | None = None, resume: bool = False,
-    overwrite: bool = False, quiet: bool = False,
+    format: Literal["parquet", "safetensors"] = "parquet", num_threads: int | None = None, device: str = "cpu",
+    resume: bool = False, overwrite: bool = False, quiet: bool = False,
 ) -> None:  # fmt: skip
     """Write a data set of mazes with their shortest paths: shards by number range and a manifest.
 
@@ -41,6 +41,7 @@ def mazes(
         shard_size: mazes a shard.
         format: of the shards.
         num_threads: CPU threads; default: every core.
+        device: cpu or cuda[:i], where the mazes are made; the data set is the same.
         resume: go on with an interrupted data set at the shards that are missing.
         overwrite: replace the data set in that folder.
         quiet: no progress bar.
@@ -57,7 +58,7 @@ def mazes(
     )  # fmt: skip
     with bars(quiet) as progress:
         manifest = generate_dataset(
-            config, out, num_threads=num_threads, resume=resume, overwrite=overwrite,
+            config, out, num_threads=num_threads, device=device, resume=resume, overwrite=overwrite,
             report=shard_bar(progress, f"{algorithm} {config.size[0]}×{config.size[1]}", count),
         )  # fmt: skip
     say_what_was_made(manifest, "mazes", "mesasim.mazes", out)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from mesasim.devices import check_device
 from mesasim.machine import integer
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
 from mesasim.mazes.generation import generate
@@ -67,14 +68,16 @@ class DatasetConfig(Sharded):
 
 
 def make_shard(
-    config: DatasetConfig, first: int, count: int, seen: set[bytes] | None, num_threads: int | None
-) -> Shard:
+    config: DatasetConfig, first: int, count: int, seen: set[bytes] | None, num_threads: int | None,
+    device: str | torch.device = "cpu",
+) -> Shard:  # fmt: skip
     """The mazes of numbers first … first + count - 1 that the filters keep: number int64, packed uint8 [n, 2, rows,
-    row_bytes], and start, goal, length int32, moves uint8."""
+    row_bytes], and start, goal, length int32, moves uint8; on the device they were made on."""
     mazes = generate(
-        count, config.size, config.algorithm, seed=config.seed, first=first, num_threads=num_threads, **config.options
-    )
-    number = torch.arange(first, first + count)
+        count, config.size, config.algorithm, seed=config.seed, first=first, num_threads=num_threads, device=device,
+        **config.options,
+    )  # fmt: skip
+    number = torch.arange(first, first + count, device=mazes.device)
     if config.endpoints == "none":
         kept = mazes.deduplicate(seen=seen) if seen is not None else slice(None)
         return {"number": number[kept], "packed": mazes.packed[kept]}
@@ -98,13 +101,14 @@ def make_shard(
 
 def generate_dataset(
     config: DatasetConfig, folder: Path, *, num_threads: int | None = None, resume: bool = False, overwrite: bool = False,
-    report: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], None] | None = None, device: str | torch.device = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
     """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard.
 
     A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
     settings must be the same) or `overwrite` (starts anew).
     """
+    on = check_device(device)
     config.check()
     seen: set[bytes] | None = set() if config.dedupe else None
 
@@ -113,9 +117,13 @@ def generate_dataset(
         also = [kept[end] for end in ("start", "goal") if end in kept]
         Mazes(kept["packed"], config.size[1]).deduplicate(*also, seen=seen)
 
+    def make(first: int, count: int) -> Shard:
+        shard = make_shard(config, first, count, seen, num_threads, on)
+        return {name: tensor.cpu() for name, tensor in shard.items()}
+
     return write_shards(
-        config, folder, lambda first, count: make_shard(config, first, count, seen, num_threads), resume=resume,
-        overwrite=overwrite, report=report, pass_over=pass_over if config.dedupe else None,
+        config, folder, make, resume=resume, overwrite=overwrite, report=report,
+        pass_over=pass_over if config.dedupe else None,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,9 +62,20 @@ def select(
             raise ValueError(f"percentile: got {percentile}, allowed: (low, high) with 0 <= low <= high <= 100")
         lengths = solutions.length[solutions.length >= 0].double()
         if len(lengths):
-            bounds = torch.quantile(lengths, torch.tensor([low, high], dtype=torch.float64) / 100)
-            kept = kept & (solutions.length >= bounds[0]) & (solutions.length <= bounds[1])
+            least, most = _percentiles(lengths, low, high)
+            kept = kept & (solutions.length >= least) & (solutions.length <= most)
     return kept
+
+
+def _percentiles(values: Tensor, *shares: float) -> list[float]:
+    """Each share (0 to 100) of the values, interpolated as torch.quantile does, which takes 2^24 values and no more."""
+    ascending = values.sort().values
+    found = []
+    for share in shares:
+        place = share / 100 * (len(values) - 1)
+        below, above = (float(ascending[i]) for i in (math.floor(place), math.ceil(place)))
+        found.append(below + (place - math.floor(place)) * (above - below))
+    return found
 
 
 def digests(mazes: Mazes, *also: Tensor) -> list[bytes]:

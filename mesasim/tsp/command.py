@@ -10,6 +10,7 @@ import tyro
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mesasim.devices import check_device
 from mesasim.integrity import write_whole
 from mesasim.progress import console, print_table
 from mesasim.tsp.solving import METHOD_NAMES
@@ -21,7 +22,7 @@ from mesasim.tsp.tsplib import TsplibInstance, read_tsplib
 def solve(
     files: Annotated[tuple[Path, ...], tyro.conf.Positional], method: str = "auto", plot: Path | None = None,
     out: Path | None = None, node_limit: int | None = None, time_limit: float | None = None,
-    num_threads: int | None = None, json: bool = False,
+    num_threads: int | None = None, device: str = "cpu", json: bool = False,
 ) -> None:  # fmt: skip
     """Shortest tours, proved, of instances in TSPLIB files.
 
@@ -33,6 +34,7 @@ def solve(
         node_limit: nodes of the search tree; beyond it the best tour so far and a bound. Default: until proved.
         time_limit: seconds a file; likewise.
         num_threads: CPU threads; default: every core.
+        device: cpu or cuda[:i], where there is no branch_and_cut and no time_limit.
         json: one JSON object a file instead of a table, with the tour as the file's node numbers.
     """
     for name, path in (("plot", plot), ("out", out)):
@@ -40,6 +42,7 @@ def solve(
             raise ValueError(f"{name}: got {len(files)} files, allowed: with one")
     if not files:
         raise ValueError("files: got none, allowed: one or more .tsp files")
+    on = check_device(device)
     instances = [read_tsplib(path) for path in files]
     if plot is not None:
         _check_plot(plot, instances[0], files[0])
@@ -47,10 +50,15 @@ def solve(
     for path, instance in zip(files, instances, strict=True):
         begun = time.perf_counter()
         tours = solve_tours(
-            instance.distances, method, node_limit=node_limit, time_limit=time_limit, num_threads=num_threads
+            instance.distances.to(on),
+            method,
+            node_limit=node_limit,
+            time_limit=time_limit,
+            num_threads=num_threads,
+            device=on,
         )
+        order = tours.order[0].long().cpu()  # waits for a GPU
         took = time.perf_counter() - begun
-        order = tours.order[0].long()
         rows.append(
             {
                 "file": str(path), "name": instance.name or path.stem, "n": len(order), "length": int(tours.length),

@@ -14,8 +14,8 @@ from mesasim.tsp.generation import GREEDY_HARD, distributions
 def tours(
     out: Path, count: int = 10000, n: int = 20, distribution: str = "uniform", option: OptionTexts = (), seed: int = 0,
     method: Literal["auto", "held_karp", "branch_and_bound", "branch_and_cut"] = "auto", shard_size: int = 100_000,
-    format: Literal["parquet", "safetensors"] = "parquet", num_threads: int | None = None, resume: bool = False,
-    overwrite: bool = False, quiet: bool = False,
+    format: Literal["parquet", "safetensors"] = "parquet", num_threads: int | None = None, device: str = "cpu",
+    resume: bool = False, overwrite: bool = False, quiet: bool = False,
 ) -> None:  # fmt: skip
     """Write a data set of optimal tours, each with what makes it hard: shards by number range and a manifest.
 
@@ -29,6 +29,7 @@ def tours(
         shard_size: problems a shard.
         format: of the shards.
         num_threads: CPU threads; default: every core.
+        device: cpu or cuda[:i], where the method must be named and greedy_hard is not made.
         resume: go on with an interrupted data set at the shards that are missing.
         overwrite: replace the data set in that folder.
         quiet: no progress bar.
@@ -42,7 +43,7 @@ def tours(
     )  # fmt: skip
     with bars(quiet) as progress:
         manifest = generate_dataset(
-            config, out, num_threads=num_threads, resume=resume, overwrite=overwrite,
+            config, out, num_threads=num_threads, device=device, resume=resume, overwrite=overwrite,
             report=shard_bar(progress, f"{distribution} n={n}", count),
         )  # fmt: skip
     say_what_was_made(manifest, "tours", "mesasim.tsp", out)

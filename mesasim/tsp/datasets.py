@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from mesasim.devices import check_device
 from mesasim.machine import integer
 from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, write_shards
-from mesasim.tsp.generation import LabelledTours, distributions, generate, labelled
+from mesasim.tsp.generation import GREEDY_HARD, LabelledTours, distributions, generate, labelled
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import METHODS
 
 STORED = {"problems": torch.float32, "order": torch.uint8}  # exact: coordinates are of 24 bits, cities below 256
+ON_A_GPU = ("held_karp", "branch_and_bound")
 DIFFICULTIES = ("n", "gap", "two_opt_gap", "nodes", "one_trees")
 
 
@@ -59,28 +61,36 @@ class TourDatasetConfig(Sharded):
         one_of("distribution", content["distribution"], distributions())
 
 
-def make_shard(config: TourDatasetConfig, first: int, count: int, num_threads: int | None) -> Shard:
+def make_shard(
+    config: TourDatasetConfig, first: int, count: int, num_threads: int | None, device: str | torch.device = "cpu"
+) -> Shard:
     """`number` int64 and LabelledTours' tensors, problems as float32 and order as uint8."""
     made = labelled(
         count, config.n, config.distribution, method=config.method, seed=config.seed, first=first, num_threads=num_threads,
-        **config.options,
+        device=device, **config.options,
     )  # fmt: skip
-    shard = {f.name: getattr(made, f.name).to(STORED.get(f.name)) for f in fields(made)}
+    shard = {f.name: getattr(made, f.name).to(STORED.get(f.name)).cpu() for f in fields(made)}
     return {"number": torch.arange(first, first + count), **shard}
 
 
 def generate_dataset(
     config: TourDatasetConfig, folder: Path, *, num_threads: int | None = None, resume: bool = False,
-    overwrite: bool = False, report: Callable[[int, int], None] | None = None,
+    overwrite: bool = False, report: Callable[[int, int], None] | None = None, device: str | torch.device = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
-    """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard.
+    """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard. The method "auto" is of the
+    CPU: on a GPU it takes other ways, and what a data set holds must not depend on where it was made.
 
     A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
     settings must be the same) or `overwrite` (starts anew).
     """
+    on = check_device(device)
     config.check()
+    if on.type == "cuda" and config.distribution == GREEDY_HARD:
+        raise ValueError(f"device: got {on} for {GREEDY_HARD}, allowed: cpu")
+    if on.type == "cuda" and config.method not in ON_A_GPU:
+        raise ValueError(f"method: got {config.method!r} on {on}, allowed: {', '.join(ON_A_GPU)}")
     return write_shards(
-        config, folder, lambda first, count: make_shard(config, first, count, num_threads), resume=resume,
+        config, folder, lambda first, count: make_shard(config, first, count, num_threads, on), resume=resume,
         overwrite=overwrite, report=report,
     )  # fmt: skip
 

@@ -116,9 +116,10 @@ def generate(
         RuntimeError: a device that cannot be used here; an instance that greedy_hard gave up after max_trials draws.
     """
     if distribution == GREEDY_HARD:
-        if check_device(device).type != "cpu":
-            raise ValueError(f"device: got {device} for {GREEDY_HARD}, allowed: cpu")
-        return labelled(count, n, distribution, seed=seed, first=first, num_threads=num_threads, **options).problems
+        made = labelled(
+            count, n, distribution, seed=seed, first=first, num_threads=num_threads, device=device, **options
+        )
+        return made.problems
     count, n, seed, first = _checked(count, n, seed, first)
     on = check_device(device)
     drawn = torch.empty(_shape(distribution, count, n), dtype=torch.float64, device=on)
@@ -140,24 +141,29 @@ def labelled(
     seed: int = 0,
     first: int = 0,
     num_threads: int | None = None,
+    device: str | torch.device = "cpu",
     **options: Any,
 ) -> LabelledTours:
-    """What `generate` makes, with optimal tours and difficulties; on the CPU.
+    """What `generate` makes, with optimal tours and difficulties.
 
     Args:
         method: of `mesasim.tsp.solve`. auto is the quickest; branch_and_bound counts nodes for few cities too.
 
     Other arguments and errors: as `generate`.
     """
+    on = check_device(device)
     if distribution == GREEDY_HARD:
+        if on.type != "cpu":
+            raise ValueError(f"device: got {device} for {GREEDY_HARD}, allowed: cpu")
         parts = list(_hard(*_checked(count, n, seed, first), method, num_threads, **options))
         return LabelledTours(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(LabelledTours)))
-    problems = generate(count, n, distribution, seed=seed, first=first, num_threads=num_threads, **options)
-    tours = solve(problems, method, num_threads=num_threads)
-    nearest = construct(problems, "nearest_neighbour", start="all", num_threads=num_threads)
-    after = improve(problems, nearest.order, "two_opt", num_threads=num_threads)
+    where: dict[str, Any] = {"num_threads": num_threads, "device": on}
+    problems = generate(count, n, distribution, seed=seed, first=first, **where, **options)
+    tours = solve(problems, method, **where)
+    nearest = construct(problems, "nearest_neighbour", start="all", **where)
+    after = improve(problems, nearest.order, "two_opt", **where)
     assert isinstance(tours.order, Tensor)
-    once = torch.ones(count, dtype=torch.int64)
+    once = torch.ones(count, dtype=torch.int64, device=on)
     return LabelledTours(
         problems, tours.order, tours.length, tours.nodes, tours.one_trees, nearest.length, after.length, once
     )

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mesasim import mazes, shards
 from mesasim.__main__ import main
-from mesasim.mazes import DatasetConfig, datasets, generate_dataset, load, select
+from mesasim.mazes import DatasetConfig, datasets, generate_dataset, load, select, selection
 
 SMALL = {"count": 1000, "size": (6, 7), "algorithm": "wilson", "seed": 3, "shard_size": 300}
 
@@ -62,6 +62,13 @@ def test_filters_and_deduplication_keep_what_they_should(tmp_path):
     assert len(set(found)) == len(found) == len(kinds) == sum(s["kept"] for s in manifest["shards"].values())
 
 
+def test_percentiles_are_torchs_and_of_more_values_than_torch_takes():
+    values = torch.randn(1001, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for share in (0, 0.05, 33.3, 50, 99.99, 100):
+        assert selection._percentiles(values, share)[0] == pytest.approx(values.quantile(share / 100).item(), abs=1e-12)
+    assert selection._percentiles(torch.arange(2**24 + 1), 25, 100) == [2**22, 2**24]
+
+
 def test_select_filters_by_each_property():
     made = mazes.generate(3000, 8, "depth_first", seed=1, braid=0.4)
     solved = made.solve(*made.endpoints(seed=2))
@@ -76,6 +83,8 @@ def test_select_filters_by_each_property():
         assert torch.equal(select(solved, **{name: value}), kept) and 0 < kept.sum() < 3000
     middle = select(solved, percentile=(25, 75))
     assert solved.length[middle].min() >= solved.length.double().quantile(0.25) and 0.4 < middle.double().mean() < 0.7
+    assert torch.equal(middle, (solved.length >= solved.length.double().quantile(0.25)) & (
+        solved.length <= solved.length.double().quantile(0.75)))  # fmt: skip
     for bad in ({"percentile": (60, 40)}, {"min_length": -1}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             select(solved, **bad)

@@ -202,3 +202,16 @@ def test_the_command_says_what_it_made_and_lists_distributions(tmp_path, capsys)
 def test_the_example_runs():
     path = Path(__file__).parents[2] / "examples" / "tours.py"
     assert runpy.run_path(str(path))["main"](count=200, n=10, steps=20) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({}, "method: got 'auto' on cuda:0, allowed: held_karp, branch_and_bound"),
+     ({"method": "branch_and_cut"}, "method: got 'branch_and_cut' on cuda:0"),
+     ({"method": "held_karp", "distribution": "greedy_hard"}, "device: got cuda:0 for greedy_hard, allowed: cpu")],
+)  # fmt: skip
+def test_what_only_the_cpu_makes_is_refused_on_a_gpu_before_a_file_is_written(changed, words, monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets, "check_device", lambda device: torch.device("cuda", 0))
+    with pytest.raises(ValueError, match=f"^{words}"):
+        generate_dataset(TourDatasetConfig(**SMALL | changed), tmp_path / "d", device="cuda")
+    assert not (tmp_path / "d").exists()
