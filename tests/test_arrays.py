@@ -1,13 +1,17 @@
 """Arrays of other libraries come in without a copy, or are refused by name: what cannot be shared, written or moved."""
 
+import re
+import runpy
+from pathlib import Path
+
 import array_api_strict
 import numpy as np
 import pyarrow
 import pytest
 import torch
+from plain.foreign_arrays import Dlpack, Interface, OnlyDlpack, frozen
 
-import mesasim
-from mesasim import arrays, curriculum, mazes, regression, sequences, tsp
+from mesasim import arrays, tsp
 from mesasim.arrays import as_tensor
 from mesasim.devices import devices, missing_cuda
 
@@ -16,45 +20,7 @@ needs_gpu = pytest.mark.skipif("cuda:0" not in devices(), reason=f"no CUDA devic
 CPU = torch.device("cpu")
 
 
-class Interface:
-    """What speaks __cuda_array_interface__ and nothing else, as Numba's arrays do."""
-
-    def __init__(self, **changed):
-        described = {"shape": (3,), "typestr": "<i4", "data": (4096, False), "version": 3}
-        self.__cuda_array_interface__ = described | changed
-
-
-class Dlpack:
-    """What says where it is by DLPack, and would fail if its memory were asked for."""
-
-    def __init__(self, memory, index=0, **interface):
-        self.device = (memory, index)
-        if interface:
-            self.__cuda_array_interface__ = Interface(**interface).__cuda_array_interface__
-
-    def __dlpack_device__(self):
-        return self.device
-
-    def __dlpack__(self, **kwargs):
-        raise AssertionError("its memory was asked for")
-
-
-class OnlyDlpack:
-    """An array behind DLPack alone."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
-
-    def __dlpack__(self, **kwargs):
-        return self.array.__dlpack__(**kwargs)
-
-
-def frozen(array):
-    array.flags.writeable = False
-    return array
+EXAMPLE = 0.26472187603562736  # of 50 maps of 7 cities
 
 
 # What is shared
@@ -259,88 +225,28 @@ def test_the_interface_alone_is_enough_on_a_gpu():
     assert as_tensor("x", Interface(shape=(0, 2), data=(0, False))).shape == (0, 2)
 
 
-# Every door
-
-
-def strict(value):
-    return array_api_strict.asarray(np.asarray(value))
-
-
-POINTS = tsp.generate(4, 6, seed=1)
-ORDER = tsp.construct(POINTS).order
-MADE = mazes.generate(4, 5, seed=1)
-X, Y, TASKS = torch.randn(3, 4, 2), torch.randn(3, 4), torch.randn(5, 2)
-SYMBOLS = sequences.generate("coin", 3, 5).symbols
-DOORS = {
-    "solve": lambda to: tsp.solve(to(POINTS)).order,
-    "solve distances": lambda to: tsp.solve(to(torch.cdist(POINTS, POINTS))).length,
-    "solve a list": lambda to: tsp.solve([to(points) for points in POINTS]).length,
-    "construct": lambda to: tsp.construct(to(POINTS)).order,
-    "improve": lambda to: tsp.improve(to(POINTS), to(ORDER)).order,
-    "trace": lambda to: tsp.trace(to(POINTS[0])).value,
-    "canonical": lambda to: tsp.canonical(to(ORDER.flip(1))),
-    "augment": lambda to: tsp.augment(to(POINTS), to(torch.arange(4))),
-    "Mazes": lambda to: mazes.Mazes(to(MADE.packed), 5).packed,
-    "from_connections": lambda to: mazes.Mazes.from_connections(to(MADE.connections)).packed,
-    "from_pixels": lambda to: mazes.Mazes.from_pixels(to(MADE.pixels()))[0].packed,
-    "mazes by number": lambda to: MADE[to(torch.tensor([2, 0]))].packed,
-    "mazes by mask": lambda to: MADE[to(torch.tensor([True, False, True, False]))].packed,
-    "maze solutions": lambda to: MADE.solve(to(torch.arange(4)), to(torch.full((4, 2), 4))).cells,
-    "maze distances": lambda to: MADE.distances(to(torch.arange(4))),
-    "maze endpoints": lambda to: MADE.endpoints(start=to(torch.arange(4)))[1],
-    "maze lookahead": lambda to: MADE.lookahead(to(torch.arange(4)), 24),
-    "relabel": lambda to: torch.as_tensor(np.asarray(sequences.relabel(to(SYMBOLS), to(torch.tensor([1, 0]))))),
-    "ridge": lambda to: regression.ridge(to(X), to(Y), 0.5),
-    "discrete_mmse": lambda to: regression.discrete_mmse(to(X), to(Y), to(TASKS), 0.5),
-    "squared_errors": lambda to: regression.squared_errors(to(Y), to(Y * 2)),
-    "knapsack": lambda to: curriculum.knapsack.solve(
-        curriculum.knapsack.Instances(to(torch.tensor([[1, 2]])), to(torch.tensor([[3, 4]])), to(torch.tensor([2])))).answer,
-    "colouring": lambda to: curriculum.colouring.solve(
-        curriculum.colouring.Instances(to(~torch.eye(4, dtype=torch.bool)[None]))).value,
-    "Curriculum": lambda to: curriculum.Curriculum(to(torch.arange(20)), buckets=4).bucket,
-    "actions": lambda to: stepped(to(torch.tensor([0, 1, 2]))),
-    "reset_mask": lambda to: stepped([0, 1, 2], to(torch.tensor([True, False, True]))),
-    "levels": lambda to: mesasim.make_vec("Tour-v0", 4, levels=to(POINTS)).levels,
-    "levels and tours": lambda to: mesasim.make_vec("TourEdit-v0", 4, levels=(to(POINTS), to(ORDER))).levels,
-}  # fmt: skip
-
-
-def stepped(actions, mask=None):
-    env = mesasim.make_vec("Maze-v0", 3, size=5, copy=True)
-    env.reset(seed=2)
-    env.step(actions)
-    if mask is not None:
-        env.reset(options={"reset_mask": mask})
-    return torch.frombuffer(bytearray(env.get_state()), dtype=torch.uint8)
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_takes_every_host_library_for_the_same(door):
-    expected = DOORS[door](lambda tensor: tensor)
-    for to in (lambda t: frozen(t.numpy().copy()), strict, lambda t: OnlyDlpack(t.numpy())):
-        assert torch.equal(DOORS[door](to), expected)
-
-
-@needs_no_gpu
-@pytest.mark.parametrize("door", DOORS)
-def test_no_door_takes_an_array_of_a_gpu_that_is_not_there(door):
-    with pytest.raises(
-        RuntimeError, match=r"^[\w\[\] ]+: got an array on cuda:0, but only cpu can be used here \(mesasim was"
-    ):
-        DOORS[door](lambda tensor: Dlpack(2))
-
-
-def test_sequences_fill_memory_of_any_library():
-    symbols, logs = (
-        OnlyDlpack(np.zeros((3, 5), np.uint8)),
-        array_api_strict.zeros((3, 5), dtype=array_api_strict.float32),
-    )
-    sequences.generate("coin", 3, 5, out=sequences.Sequences(symbols, filter_log=logs))
-    made = sequences.generate("coin", 3, 5, give=["filter_log"])
-    assert np.array_equal(symbols.array, made.symbols) and np.array_equal(np.asarray(logs), made.filter_log)
+# Out
 
 
 def test_results_go_out_without_a_copy():
-    order = tsp.solve(POINTS).order
+    order = tsp.solve(tsp.generate(4, 6, seed=1)).order
     assert np.asarray(order).ctypes.data == np.from_dlpack(order).ctypes.data == order.data_ptr()
     assert array_api_strict.from_dlpack(order).__dlpack_device__() == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("library", "device"),
+    [("numpy", "cpu"), ("array_api_strict", "cpu"), pytest.param("cupy", "cuda", marks=needs_gpu)],
+)
+def test_the_example_runs_in_every_library(library, device):
+    xp = pytest.importorskip(library)
+    path = Path(__file__).parents[1] / "examples" / "arrays.py"
+    assert runpy.run_path(str(path))["main"](xp, device, count=50, n=7) == pytest.approx(EXAMPLE, rel=1e-6)
+
+
+def test_the_page_about_arrays_runs():
+    page = (Path(__file__).parents[1] / "docs" / "arrays.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "docs/arrays.md", "exec"), {})
