@@ -87,7 +87,7 @@ def _tensor(name: str, value: Any, wanted: str, device: torch.device | None, wri
     if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
         memory, index = value.__dlpack_device__()
         if memory in (HOST, CUDA_HOST):
-            return _of_numpy(name, _shared(value), wanted, written)
+            return _of_numpy(name, _shared(name, value, written), wanted, written)
         if memory == CUDA:
             if interface is not None:  # DLPack carries no strides that could be looked at before torch has them
                 _check_interface(name, interface, wanted, written)
@@ -138,12 +138,17 @@ def _of_numpy(name: str, array: np.ndarray, wanted: str, written: bool) -> Tenso
         raise TypeError(f"{name}: got dtype {array.dtype}, allowed: {wanted}") from error
 
 
-def _shared(value: Any) -> np.ndarray:
+def _shared(name: str, value: Any, written: bool) -> np.ndarray:
     """Host memory by DLPack; converted where that cannot say what it holds (PyArrow's bits and nulls). By way of NumPy:
     torch.from_dlpack ends the process where a stride is negative, and forgets what is read-only."""
     try:
         return np.from_dlpack(value)
-    except CANNOT_SHARE:
+    except CANNOT_SHARE as error:
+        if written:  # a copy would be filled, and thrown away
+            raise ValueError(
+                f"{name}: got {type(value).__name__} that DLPack cannot hand over ({error}), allowed: one that can be written "
+                "as it lies"
+            ) from error
         return np.asarray(value)
 
 

@@ -87,3 +87,28 @@ def test_sequences_fill_memory_of_any_library():
     sequences.generate("coin", 3, 5, out=sequences.Sequences(symbols, filter_log=logs))
     made = sequences.generate("coin", 3, 5, give=["filter_log"])
     assert np.array_equal(symbols.array, made.symbols) and np.array_equal(np.asarray(logs), made.filter_log)
+
+
+def test_mazes_go_where_they_are_sent_and_no_environment_fetches_them():
+    assert torch.equal(MADE.to("cpu").packed, MADE.packed) and MADE.to("cpu").origin == MADE.origin
+    elsewhere = mazes.Mazes(MADE.packed.to("meta"), 5, checked=True)
+    with pytest.raises(ValueError, match=r"^levels: got mazes on meta, allowed: cpu; .* mazes\.to\('cpu'\) does it"):
+        mesasim.make_vec("Maze-v0", 4, levels=elsewhere)
+    for which in (torch.tensor([0, 1], device="meta"), torch.zeros(4, dtype=torch.bool, device="meta")):
+        with pytest.raises(ValueError, match=r"^index: got a tensor on meta, allowed: cpu"):
+            MADE[which]
+    with pytest.raises(RuntimeError, match=r"^device: got 'cuda:99'"):
+        MADE.to("cuda:99")
+
+
+def test_parts_of_one_question_are_on_one_device():
+    away = torch.zeros(3, 4, device="meta")
+    for call, name in (
+        (lambda: regression.ridge(X, away, 0.5), "y"), (lambda: regression.discrete_mmse(X, Y, away, 0.5), "tasks"),
+        (lambda: tsp.improve(POINTS, away.int()), "order"), (lambda: tsp.augment(POINTS, away.int()), "which"),
+        (lambda: sequences.relabel(SYMBOLS, away.int()), "names"), (lambda: MADE.distances(away.int()), "goal"),
+        (lambda: sequences.generate("coin", 3, 4, out=sequences.Sequences(away.byte())), r"out\.symbols"),
+        (lambda: tsp.trace(POINTS[0].to("meta")), "instance"), (lambda: curriculum.Curriculum(away[0]), "difficulty"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{name}: got a tensor on meta, allowed: cpu; nothing is copied"):
+            call()

@@ -117,6 +117,8 @@ def test_what_is_no_such_array_is_refused_by_name(value, kind, error, words):
         (frozen(np.zeros(3)), ValueError, "a read-only array"), (np.zeros(3)[::-1], ValueError, "strides"),
         (np.zeros(3, ">f8"), ValueError, ">f8"), ([1.0, 2.0], TypeError, "list"),
         (OnlyDlpack(frozen(np.zeros(3))), ValueError, "a read-only array"), (pyarrow.array([1.0]), ValueError, "read-only"),
+        (pyarrow.array([True]), ValueError, "BooleanArray that DLPack cannot hand over"),
+        (OnlyDlpack(np.zeros(3)[::-1]), ValueError, "strides"),
         (Interface(data=(4096, True)), ValueError, "a read-only array"),
     ],
 )  # fmt: skip
