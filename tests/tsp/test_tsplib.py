@@ -353,7 +353,7 @@ def test_a_tour_on_one_line_and_closed_twice_is_read(tmp_path):
         ({"order": [0, 1, 1]}, ValueError, "order: .* a permutation of 0 … 2"),
         ({"order": [1, 2, 3]}, ValueError, "permutation"),
         ({"order": [[0, 1, 2]]}, ValueError, r"order: got shape \(1, 3\)"),
-        ({"order": [0.0, 1.0, 2.0]}, TypeError, "order: got torch.float32, allowed: integers"),
+        ({"order": [0.0, 1.0, 2.0]}, TypeError, r"order: got dtype torch\.float64, allowed: \[n\] integers"),
         ({"order": "012"}, TypeError, "order: got str"),
         ({"order": None}, TypeError, "order: got NoneType"),
         ({"name": 7}, TypeError, "name: got int, allowed: a string"),
