@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-ENGINE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
+ENGINE := $(shell find csrc cmake -name '*.cmake' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
 .PHONY: demo test test-emulated lint sign flavours docs bench clean
 

@@ -86,6 +86,8 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
     rows = list(devices().items())
     if missing_cuda():
         rows.append(("(no cuda)", missing_cuda()))
+    if _core.CUDA_ARCHITECTURES:
+        rows.append(("(cuda compiled for)", _core.CUDA_ARCHITECTURES))
     print_table("Devices", ("device", "what"), rows)
 
 

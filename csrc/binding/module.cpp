@@ -214,6 +214,11 @@ PYBIND11_MODULE(_core, m) {
     const CudaStatus status = cuda_status();
     return py::make_tuple(status.compiled, status.devices, status.reason);
   });
+#ifdef MESA_CUDA_ARCHITECTURES
+  m.attr("CUDA_ARCHITECTURES") = MESA_CUDA_ARCHITECTURES;
+#else
+  m.attr("CUDA_ARCHITECTURES") = "";
+#endif
 
   // The building blocks of every world's story, for tests against published values.
   m.def("philox4x32_10", [](std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
