@@ -176,11 +176,7 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         An action out of range leaves its slot as it was and raises ValueError when the others have stepped (on CUDA,
         at a later call).
         """
-        if actions is not self.actions:
-            self._load(actions)
-        fault = self._native.step(self._stream())
-        if fault is not None:
-            self._raise(*fault)
+        self.launch(actions)
         reward, terminated, truncated = self._core_views
         return (
             self._give(self.observation()),
@@ -189,6 +185,21 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             self._give(truncated),
             self._info(),
         )
+
+    def launch(self, actions: Any) -> None:
+        """`step` without its answer, which stands in `buffers` alone. On CUDA it waits for nothing and can be captured in a
+        CUDA graph, whose replays step as well but raise nothing: `check` does."""
+        if actions is not self.actions:
+            self._load(actions)
+        fault = self._native.step(self._stream())
+        if fault is not None:
+            self._raise(*fault)
+
+    def check(self) -> None:
+        """Raises what a replayed step refused, once the device has come to it."""
+        fault = self._native.fault(self._stream())
+        if fault is not None:
+            self._raise(*fault)
 
     def observation(self) -> Any:
         """The engine's own observation memory: a tensor, or a dict of tensors where there are several fields."""

@@ -43,6 +43,8 @@ class Backend {
   virtual void reset(const ResetRequest& request, void* stream) = 0;
   // On the CPU, the lowest refused slot of this step. On CUDA, of a step before: launches do not wait.
   virtual FaultReport step(void* stream) = 0;
+  // What step() would report of launches it did not make itself (replays of a CUDA graph it was captured in).
+  virtual FaultReport fault(void* /*stream*/) { return {}; }
   virtual int64_t max_episode_steps() const = 0;
   virtual int64_t level_bytes() const = 0;  // of one level; 0: the world takes none
   // The first slot of [num_envs, stride] state bytes in host memory whose world cannot have them; -1: none.

@@ -112,6 +112,10 @@ class CudaBackend final : public Bound<W> {
   FaultReport step(void* stream) override {
     const OnDevice here(device_);
     launch_step(static_cast<cudaStream_t>(stream));
+    return fault(stream);
+  }
+
+  FaultReport fault(void* stream) override {
     const volatile SharedFault* seen = faults_;
     if (seen->fault == 0) return {};
     CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));

@@ -186,6 +186,10 @@ PYBIND11_MODULE(_core, m) {
             return fault_to_python(report);
           },
           py::arg("stream") = 0)
+      .def(
+          "fault",
+          [](Backend& self, uintptr_t stream) { return fault_to_python(self.fault(reinterpret_cast<void*>(stream))); },
+          py::arg("stream") = 0)
       .def_property_readonly("max_episode_steps", &Backend::max_episode_steps)
       .def_property_readonly("level_bytes", &Backend::level_bytes)
       .def("invalid_slot",

@@ -3,6 +3,7 @@ never asks which it has."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ class Agent(nn.Module):
     """
 
     needs_oracle: bool = False  # whether obs must also hold the world's oracle fields (reference agents only)
+    runs_between_starts: bool = False  # whether `unroll_from` is faster for knowing at which steps episodes start
 
     def initial_carry(self, num_slots: int) -> Tensor:
         """A cleared carry, [num_slots, width] (width 0 for an agent without memory)."""
@@ -33,6 +35,10 @@ class Agent(nn.Module):
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
         """Actions' log-odds and values along T steps of N slots; `is_first` is bool [T, N]."""
         raise NotImplementedError
+
+    def unroll_from(self, obs: Observation, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> Output:
+        """`unroll`, told the steps of which alone `is_first` may hold anywhere (None: unknown). Values differ in rounding."""
+        return self.unroll(obs, is_first, carry)
 
 
 class ScriptedAgent(Agent):

@@ -30,7 +30,10 @@ class Network(Agent):
         raise NotImplementedError
 
     def unroll(self, obs: Observation, is_first: Tensor, carry: Tensor) -> Output:
-        hidden, carry = self.advance(self.encoder(obs), is_first, carry)
+        return self.answer(obs, *self.advance(self.encoder(obs), is_first, carry))
+
+    def answer(self, obs: Observation, hidden: Tensor, carry: Tensor) -> Output:
+        """What the heads make of it."""
         return Output(within_mask(self.policy(hidden), obs), self.value(hidden).squeeze(-1), carry)
 
     def cleared(self, num_slots: int, width: int) -> Tensor:

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mesasim import waits
+from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
+
+
+def starts_of(is_first: Tensor) -> Sequence[int]:
+    """0, and the steps at which some slot's episode starts; where the host may not look, every step: as right, but slower."""
+    if len(is_first) == 1:
+        return [0]
+    if not waits.readable(is_first):
+        return range(len(is_first))
+    return sorted({0, *is_first.any(dim=1).nonzero().flatten().tolist()})
 
 
 class Recurrent(Network):
@@ -23,6 +34,8 @@ class Recurrent(Network):
         memory: steps over which its units begin by forgetting, spread from 1 to this many (chrono initialisation, Tallec
             and Ollivier 2018, "Can recurrent neural networks warp time?"); 0: torch's, which forgets half a step.
     """
+
+    runs_between_starts = True
 
     def __init__(
         self, fields: Sequence[FieldShape], num_actions: int, hidden: int = 64, cell: str = "gru", embed: int = 0,
@@ -59,19 +72,24 @@ class Recurrent(Network):
         return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
 
     def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+        return self.run(inputs, is_first, carry, starts_of(is_first))
+
+    def unroll_from(self, obs: Observation, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> Output:
+        steps = starts_of(is_first) if starts is None else sorted({0, *starts})
+        return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, steps))
+
+    def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted."""
         inputs = self.embed(inputs)
-        # Between two steps at which some episode starts the core runs uninterrupted.
-        cuts = is_first.any(dim=1).nonzero().flatten().tolist()
-        starts = sorted({0, *cuts})
         outputs = []
         for start, end in zip(starts, [*starts[1:], len(inputs)], strict=True):
             carry = carry * ~is_first[start].unsqueeze(-1)
-            output, carry = self._run(inputs[start:end], carry)
+            output, carry = self._stretch(inputs[start:end], carry)
             outputs.append(output)
         hidden = torch.cat(outputs)
         return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry
 
-    def _run(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
+    def _stretch(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":
             output, state = self.core(inputs, carry.unsqueeze(0))
             return output, state.squeeze(0)

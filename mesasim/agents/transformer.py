@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mesasim import waits
 from mesasim.agents.blocks import Block, check_heads, turning
 from mesasim.agents.encoding import FieldShape
 from mesasim.agents.network import Network
@@ -108,10 +109,11 @@ class Transformer(Network):
         first, rows = is_first.transpose(0, 1), carry.unflatten(1, (self.kept, self.row_width))
         inputs, last = inputs.transpose(0, 1), rows[:, -1, 0]
         tags = self.history.tags(first, last)
-        # A block at whose start every slot's episode begins has no past to take along.
-        seen = int(torch.where(first[:, 0], 0.0, last).amax().clamp(max=self.window - 1))
+        seen, readable = self.window - 1, waits.readable(last)
+        if readable:  # a block at whose start every slot's episode begins has no past to take along
+            seen = int(torch.where(first[:, 0], 0.0, last).amax().clamp(max=self.window - 1))
         past = rows[:, self.kept - seen :]
-        if len(is_first) > 1 or torch.is_grad_enabled():
+        if len(is_first) > 1 or torch.is_grad_enabled() or not readable:  # room() looks at values
             hidden, made = self.history(inputs, tags, past[..., 1:])
             return hidden.transpose(0, 1), self.packed(past, [tags.unsqueeze(-1), *made], first)
         room = self.room(carry, past, first)
@@ -144,7 +146,7 @@ class Transformer(Network):
         count = min(self.kept, past.shape[1] + rows.shape[1])
         if count > rows.shape[1]:
             rows = torch.cat([past[:, rows.shape[1] - count :], rows], dim=1)
-        if bool(first[:, 1:].any()) or (past.shape[1] and bool(first.any())):
+        if not waits.readable(first) or bool(first[:, 1:].any()) or (past.shape[1] and bool(first.any())):
             age = torch.arange(count - 1, -1, -1, device=rows.device)
             rows = rows * (age < rows[:, -1:, 0]).unsqueeze(-1)
         return functional.pad(rows, (0, 0, self.kept - count, 0)).flatten(1) if count < self.kept else rows.flatten(1)

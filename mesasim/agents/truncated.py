@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mesasim import waits
 from mesasim.agents.network import Network
 
 ROWS_AT_ONCE = 2**17  # of windows, so that those of a long evaluation fit in memory
@@ -46,8 +47,9 @@ class Truncated(Network):
         index = torch.arange(steps, device=inputs.device)[:, None]
         began = torch.where(is_first, index, -last).cummax(dim=0).values
         tags = (index - began + 1).clamp(max=self.window)
-        # A block at whose start every slot's episode begins has nothing kept to take along.
-        seen = int(torch.where(is_first[0], 0.0, last).amax().clamp(max=self.kept))
+        seen = self.kept
+        if waits.readable(last):  # a block at whose start every slot's episode begins has nothing kept to take along
+            seen = int(torch.where(is_first[0], 0.0, last).amax().clamp(max=self.kept))
         rows = torch.cat([kept[self.kept - seen :], torch.cat([tags.unsqueeze(-1), inputs], dim=-1)])  # [S + T, N, …]
         together = min(self.window, len(rows))  # rows that no window leaves behind
         hidden = self.alone(rows[:together])[seen:]

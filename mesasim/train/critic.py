@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from mesasim.agents.base import Observation
@@ -35,10 +36,13 @@ class OracleCritic(nn.Module):
         super().__init__()
         self.encoder = Encoder(fields)
         self.net = nn.Sequential(trunk(self.encoder.width, hidden, layers), small_linear(hidden, 1, 1.0))
-        self.horizon = 1.0
+        self.register_buffer(
+            "horizon", torch.ones(()), persistent=False
+        )  # a tensor, since recorded updates find it changed
+        self.horizon: Tensor
 
     def set_horizon(self, discount: float, steps: int) -> None:
-        self.horizon = min(1 / (1 - discount), float(steps)) if discount < 1 else float(steps)
+        self.horizon.fill_(min(1 / (1 - discount), float(steps)) if discount < 1 else float(steps))
 
     def forward(self, own: Tensor, oracle: Observation) -> Tensor:
         return self.horizon * self.net(self.encoder(oracle)).squeeze(-1)

@@ -14,7 +14,7 @@ from mesasim.agents.base import Agent
 from mesasim.agents.one_way_references import as_number
 from mesasim.exact import one_way as exact
 from mesasim.train.loop import train_in_folder
-from mesasim.train.ppo import Metrics, PPOConfig, Trainer
+from mesasim.train.ppo import PPOConfig, Trainer
 from mesasim.train.rollout import Rollout
 
 
@@ -30,10 +30,10 @@ class AgainstAKnower(Trainer):
             )
         super().__init__(config, run)
         self.n = config.rollout_steps // 2
-        self.table = torch.from_numpy(exact.table(self.n).copy())
-        self.ones = torch.full((self.n,), 0.5)  # how often A writes 1 at each place
+        self.table = torch.from_numpy(exact.table(self.n).copy()).to(self.env.device)
+        self.ones = torch.full((self.n,), 0.5, device=self.env.device)  # how often A writes 1 at each place
 
-    def update(self, rollout: Rollout, *settings: Any) -> Metrics:
+    def update(self, rollout: Rollout, *settings: Any) -> dict[str, Tensor]:
         z = rollout.action[self.n :].T  # [N, n]
         inverted = self.table[as_number(z)] == as_number(rollout.obs["y"][self.n])
         if inverted.any():
@@ -46,7 +46,7 @@ class AgainstAKnower(Trainer):
 
     def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         super().restore(tensors, path)
-        self.ones = tensors["trainer/ones"]
+        self.ones = tensors["trainer/ones"].to(self.env.device)
 
 
 def train(config: PPOConfig, run: Path, **how: Any) -> Agent:

@@ -1,0 +1,21 @@
+"""Where the host waits for a device: what training may ask of a tensor's values, and nothing else on its way does. On a GPU
+every look at a value lets the queue of kernels run dry; steps and minibatches take none, a rollout or an update one or two."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether the host may look at values to save work: on the CPU, where that is free. Elsewhere the work is done."""
+    return tensor.device.type == "cpu"
+
+
+def read(tensor: Tensor) -> Tensor:
+    """A copy on the CPU; the host waits."""
+    return tensor.cpu()
+
+
+def places(mask: Tensor) -> tuple[Tensor, ...]:
+    """Where a mask is True, an index tensor a dimension, on its device; the host waits, to learn how many there are."""
+    return mask.nonzero(as_tuple=True)
