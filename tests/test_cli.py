@@ -178,6 +178,36 @@ def test_a_mistake_is_one_line_and_exit_status_2(arguments, word, capsys, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif("cuda:0" in devices(), reason="there is a CUDA device")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--out", "run", "--quiet"],
+        ["evaluate", "run", "--quiet"],
+        ["run", "bandit-learning", "--quick", "--quiet", "--out", "run"],
+        ["bench", "train"],
+        ["sign", "--file", "signatures.json"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_missing_device_is_one_line_and_nothing_is_made(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--device", "cuda"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mesasim: device: got 'cuda', but only cpu can be used here (") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_is_measured(capsys):
+    flags = ["--num-envs", "32", "--rollout-steps", "4", "--epochs", "1", "--rounds", "1", "--kind", "mlp", "--json"]
+    row = json.loads(run(capsys, "bench", "train", *flags, "--cuda-graphs", "off"))
+    assert row["steps_per_second"] > 0 and row["device"] == "cpu" and row["cuda_graphs"] is False
+    shares = [row[f"{name}_share"] for name in ("simulator", "forward", "backward", "rest")]
+    assert all(share > 0 for share in shares) and abs(sum(shares) - 1) < 1e-9
+
+
 def test_the_last_lines_of_a_run_give_every_row_its_own_scale(capsys, monkeypatch, tmp_path):
     def row(agent, reward, floor, ceiling):
         numbers = {"reward_mean": reward, "reward_se": 0.1, "floor": floor, "ceiling": ceiling, "fraction": 0.0}

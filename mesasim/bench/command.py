@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: tyro reads the annotations.
 from collections.abc import Callable
 from json import dumps
+from math import isnan
 from typing import Annotated
 
 import tyro
@@ -14,6 +15,7 @@ from mesasim.bench.step import bench_step
 from mesasim.bench.tours import SIZES as TOUR_SIZES
 from mesasim.bench.tours import bench_tours
 from mesasim.bench.train import SHARES, bench_train
+from mesasim.devices import check_device, devices
 from mesasim.progress import print_table
 from mesasim.runs import provenance
 from mesasim.spec import parse_options, world_id
@@ -161,7 +163,7 @@ def tsp(
 def train(
     world: str = "Bandit-v0", option: OptionTexts = (), kind: tuple[str, ...] = ("gru", "mlp"), hidden: int = 64,
     num_envs: int = 2048, rollout_steps: int = 10, epochs: int = 6, minibatches: int = 4, num_threads: tuple[int, ...] = (1,),
-    device: str = "cpu", rounds: int = 5, json: bool = False,
+    rounds: int = 5, device: str = "cpu", cuda_graphs: tuple[str, ...] = ("auto",), json: bool = False,
 ) -> None:  # fmt: skip
     """Environment steps a second of PPO end to end, and the shares of simulator, forward and backward passes.
 
@@ -174,32 +176,36 @@ def train(
         epochs: passes over each rollout.
         minibatches: parts of each pass.
         num_threads: of the simulator and of torch; several values are measured in turn.
+        rounds: iterations whose median is given, after some that are not counted.
         device: cpu or cuda[:i].
-        rounds: iterations whose median is given, after one that is not counted.
+        cuda_graphs: on, off or auto; several are measured in turn. Where steps are recorded, shares are not known.
         json: one JSON object a row instead of a table.
     """
     rows = bench_train(
         {world_id(world): parse_options(world, option)}, [NetworkConfig(name, hidden=hidden) for name in kind],
         list(num_threads), num_envs=num_envs, rollout_steps=rollout_steps, epochs=epochs, minibatches=minibatches,
-        rounds=rounds, device=device,
+        rounds=rounds, device=device, cuda_graphs=cuda_graphs,
     )  # fmt: skip
     machine = provenance()["machine"]
     if json:
         for row in rows:
-            print(dumps({**row, "machine": machine}))
+            unknown = {share: None for share in SHARES if isnan(row[share])}  # JSON has no nan
+            print(dumps({**row, **unknown, "machine": machine}))
         return
-    head = ("network", "threads", "steps/s", "per CPU s", "simulator", "forward", "backward", "rest")
+    head = ("network", "graphs", "threads", "steps/s", "per CPU s", "simulator", "forward", "backward", "rest")
     cells = [
         (
-            f"{r['network']}-{r['hidden']}", r["num_threads"], f"{r['steps_per_second']:,.0f}",
-            f"{r['steps_per_cpu_second']:,.0f}", *(f"{r[share]:.1%}" for share in SHARES),
+            f"{r['network']}-{r['hidden']}", "on" if r["cuda_graphs"] else "off", r["num_threads"],
+            f"{r['steps_per_second']:,.0f}", f"{r['steps_per_cpu_second']:,.0f}",
+            *("" if isnan(r[share]) else f"{r[share]:.1%}" for share in SHARES),
         )
         for r in rows
     ]  # fmt: skip
     what = (
         f"{num_envs:,} slots × {rollout_steps} steps, {epochs} epochs, {minibatches} minibatches, medians of {rounds}"
     )
-    print_table(f"{machine}: {world_id(world)}, PPO end to end, {what}", head, cells)
+    where = "" if device == "cpu" else f" on {devices()[str(check_device(device))]}"
+    print_table(f"{machine}{where}: {world_id(world)}, PPO end to end, {what}", head, cells)
 
 
 BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp, "train": train}
