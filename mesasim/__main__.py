@@ -17,7 +17,7 @@ import mesasim
 from mesasim import _core, baselines, sequences
 from mesasim.agents import NETWORKS
 from mesasim.bench.command import BENCHMARKS
-from mesasim.devices import devices, missing_cuda
+from mesasim.devices import check_device, devices, missing_cuda
 from mesasim.experiments import experiments, question
 from mesasim.experiments.shared.settings import wants_quick
 from mesasim.mazes import algorithms
@@ -110,7 +110,7 @@ def train(
 
 def evaluate(
     run: Annotated[Path, tyro.conf.Positional], tasks: int = 10000, seed: int = 1001, sample_actions: bool = False,
-    quiet: bool = False,
+    device: str = "cpu", quiet: bool = False,
 ) -> None:  # fmt: skip
     """Freeze a trained agent and evaluate it, beside the world's reference agents, on tasks it has not seen.
 
@@ -119,10 +119,12 @@ def evaluate(
         tasks: unseen tasks, one episode each.
         seed: of the tasks; training at seed s never meets seed 1000 + s.
         sample_actions: draw actions from the policy instead of taking the likeliest.
+        device: cpu or cuda[:i]; reference agents play on the CPU, where the tasks are the same.
         quiet: no progress bar.
     """
+    check_device(device)
     agent, config = load_agent(run)
-    setting = baselines.Setting(config.world, config.options, tasks, seed, config.num_threads, sample_actions)
+    setting = baselines.Setting(config.world, config.options, tasks, seed, config.num_threads, sample_actions, device)
     with bars(quiet) as progress:
         todo = [(config.network.kind, lambda: setting.evaluate(agent, config.network.kind, "trained"))]
         todo += list(baselines.references(setting))

@@ -4,7 +4,8 @@ training code. Who wants to see more of it, or to meddle with its carry, passes 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesasim import waits
 from mesasim.agents.base import Agent, Observation
+from mesasim.devices import check_device
 from mesasim.integrity import weights_hash
 from mesasim.vector import MesaVectorEnv
 
@@ -85,29 +88,36 @@ def evaluate_agent(
     num_threads: int | None = None,
     sample_actions: bool = False,
     watch: Watch | None = None,
+    device: str | torch.device = "cpu",
 ) -> Evaluation:
     """Runs the first episode of slots 0 … tasks-1 of `seed`: every agent evaluated with one seed meets the same tasks.
 
     `sample_actions`: draw actions from the policy instead of taking the likeliest.
     `watch`: called at every step with what the agent saw and did; it may return another carry [N, width] for the agent to
     go on with from the next step.
-    Raises RuntimeError if a weight changed on the way.
+    `device`: where world and agent are; the tasks are the same on all. The agent goes there and comes back to the CPU; one that
+        is written for the CPU alone plays there. Sampled actions differ from device to device, as torch's generators do.
+    Raises RuntimeError if a weight changed on the way, or if the device cannot be used.
     """
+    there = check_device(device)
+    if agent.on_cpu:
+        there = torch.device("cpu")
     if tasks < 1:
         raise ValueError(f"tasks: got {tasks}, allowed: at least 1")
     before, started = weights_hash(agent), time.process_time()
-    parts = []
+    parts: list[Part] = []
     one = MesaVectorEnv(world, 1, history=True, oracle=True, num_threads=1, **options)
     carry = agent.initial_carry(1)
     carried = CARRIES_AT_WORK * carry.numel() * carry.element_size()
     at_once = max(1, min(SLOTS_AT_ONCE, BYTES_AT_ONCE // one.buffers.bytes_per_slot, BYTES_AT_ONCE // max(1, carried)))
-    with torch.no_grad():
+    with torch.no_grad(), placed(agent, there):
         for first in range(0, tasks, at_once):
             slots = min(at_once, tasks - first)
             env = MesaVectorEnv(
-                world, slots, seed=seed, first_slot=first, history=True, oracle=True, num_threads=num_threads, **options
-            )
-            generator = torch.Generator().manual_seed(seed + first)
+                world, slots, seed=seed, first_slot=first, history=True, oracle=True, num_threads=num_threads,
+                device=there, **options,
+            )  # fmt: skip
+            generator = torch.Generator(there).manual_seed(seed + first)
             parts.append(_first_episodes(agent, env, generator, sample_actions, watch))
     after = weights_hash(agent)
     if before != after:
@@ -118,6 +128,19 @@ def evaluate_agent(
     oracle = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}
     spent = time.process_time() - started
     return Evaluation(name, nature, rewards, lengths, oracle, before, after, spent, trials=_trials(parts, longest))
+
+
+@contextmanager
+def placed(agent: Agent, device: torch.device) -> Iterator[None]:
+    """The agent on a device, and on the CPU again, where all that is kept of a run is measured."""
+    if device.type == "cpu":
+        yield
+        return
+    agent.to(device)
+    try:
+        yield
+    finally:
+        agent.cpu()
 
 
 def _trials(parts: list[Part], steps: int) -> np.ndarray:
@@ -141,16 +164,16 @@ def _first_episodes(
     agent: Agent, env: MesaVectorEnv, generator: torch.Generator, sample_actions: bool, watch: Watch | None
 ) -> Part:
     env.reset()
-    slots = env.num_envs
+    slots, device = env.num_envs, env.device
     groups = env.buffers.group
     carry = agent.initial_carry(slots)
-    is_first = torch.ones(1, slots, dtype=torch.bool)
-    running = torch.ones(slots, dtype=torch.bool)
-    lengths = torch.zeros(slots, dtype=torch.int64)
+    is_first = torch.ones(1, slots, dtype=torch.bool, device=device)
+    running = torch.ones(slots, dtype=torch.bool, device=device)
+    lengths = torch.zeros(slots, dtype=torch.int64, device=device)
     final = {name: tensor.clone() for name, tensor in groups["oracle"].items()}
     rewards: list[Tensor] = []
     starts: list[Tensor] = []
-    while running.any():
+    while waits.any_left(running, len(rewards), throwaway=watch is None):
         starts.append(groups["observation"]["trial_start"][:, 0].bool() | is_first[0])
         obs = {name: tensor.unsqueeze(0) for name, tensor in groups["observation"].items()}
         if agent.needs_oracle:
@@ -168,12 +191,14 @@ def _first_episodes(
         rewards.append(reward * running)
         lengths += running
         for name, tensor in groups["oracle"].items():
-            final[name][running] = tensor[running]
+            final[name] = torch.where(running.view(-1, *[1] * (tensor.ndim - 1)), tensor, final[name])
         is_first = (terminated | truncated).unsqueeze(0)  # of the next observation, which no finished slot's score uses
         running &= ~is_first[0]
-    begun = torch.stack(starts)
+    lengths, begun, paid = (waits.read(found) for found in (lengths, torch.stack(starts), torch.stack(rewards, dim=1)))
+    longest = int(lengths.max())
+    begun = begun[:longest]
     alike = bool((begun == begun[:, :1]).all()) and bool((lengths == lengths[0]).all())
     return Part(
-        torch.stack(rewards, dim=1).numpy(), lengths.numpy(), {n: t.numpy() for n, t in final.items()},
+        paid[:, :longest].contiguous().numpy(), lengths.numpy(), {n: waits.read(t).numpy() for n, t in final.items()},
         begun[:, 0].numpy() if alike else None,
     )  # fmt: skip

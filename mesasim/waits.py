@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+ASKED_EVERY = 16  # steps
+
 
 def readable(tensor: Tensor) -> bool:
     """Whether the host may look at values to save work: on the CPU, where that is free. Elsewhere the work is done."""
@@ -14,6 +16,14 @@ def readable(tensor: Tensor) -> bool:
 def read(tensor: Tensor) -> Tensor:
     """A copy on the CPU; the host waits."""
     return tensor.cpu()
+
+
+def any_left(running: Tensor, steps: int, *, throwaway: bool = True) -> bool:
+    """Whether some episode is not over. Where asking makes the host wait it is asked every ASKED_EVERY steps, if what is played
+    after the last end may be thrown away."""
+    if steps % ASKED_EVERY and throwaway and not readable(running):
+        return True
+    return bool(read(running.any()))
 
 
 def places(mask: Tensor) -> tuple[Tensor, ...]:

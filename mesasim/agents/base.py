@@ -26,6 +26,9 @@ class Agent(nn.Module):
     """
 
     needs_oracle: bool = False  # whether obs must also hold the world's oracle fields (reference agents only)
+    on_cpu: bool = (
+        False  # whether it is written for the CPU alone (reference agents); its tasks are the same bits there
+    )
     runs_between_starts: bool = False  # whether `unroll_from` is faster for knowing at which steps episodes start
 
     def initial_carry(self, num_slots: int) -> Tensor:
@@ -44,6 +47,8 @@ class Agent(nn.Module):
 class ScriptedAgent(Agent):
     """A policy with a known nature. Subclasses write `act`, one step at a time, on a carry they lay out themselves;
     the logits are 0 for the action chosen and -inf for the others, so that sampling and argmax agree."""
+
+    on_cpu = True
 
     def __init__(self, num_actions: int, carry_width: int, seed: int = 0) -> None:
         super().__init__()

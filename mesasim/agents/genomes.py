@@ -141,6 +141,8 @@ class GenomeAgent(Agent):
     what they are at an episode's start, at every step before an action is chosen. Its policy is stochastic: sample its
     actions."""
 
+    on_cpu = True
+
     def __init__(self, species: Species, genome: Tensor, freeze: str = "nothing") -> None:
         super().__init__()
         if tuple(genome.shape) != (species.size,):

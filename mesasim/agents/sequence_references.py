@@ -22,6 +22,8 @@ SMALLEST = 1e-12  # chance whose logarithm stands in for that of 0
 class Predictor(Agent):
     """Subclasses write `chances`, one step at a time, on a carry they lay out themselves."""
 
+    on_cpu = True
+
     def __init__(self, num_symbols: int, carry_width: int) -> None:
         super().__init__()
         self.num_symbols, self.carry_width = num_symbols, carry_width

@@ -32,6 +32,7 @@ class Setting:
     seed: int
     num_threads: int | None = None
     sample_actions: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         self.world, self.options = resolve(self.world, self.options)
@@ -43,12 +44,12 @@ class Setting:
     def evaluate(self, agent: Agent, name: str, nature: str) -> Evaluation:
         return evaluate_agent(
             agent, name, nature, world=self.world, options=self.options, tasks=self.tasks, seed=self.seed,
-            num_threads=self.num_threads, sample_actions=self.sample_actions,
+            num_threads=self.num_threads, sample_actions=self.sample_actions, device=self.device,
         )  # fmt: skip
 
     def elsewhere(self, tasks: int) -> Setting:
         """As many other tasks of the same kind, to tune on."""
-        return Setting(self.world, self.options, tasks, self.seed + 1, self.num_threads)
+        return Setting(self.world, self.options, tasks, self.seed + 1, self.num_threads, device=self.device)
 
 
 def between_random_and_oracle(setting: Setting, evaluations: list[Evaluation]) -> Scale:

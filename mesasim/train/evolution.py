@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesasim import waits
 from mesasim.agents.encoding import field_shapes
 from mesasim.agents.genomes import Species
 from mesasim.devices import usable_cores
@@ -77,12 +78,13 @@ class Played(Fitness):
         *,
         tasks: int,
         num_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
-        """`species(fields, actions)` makes the species."""
+        """`device`: where they play; what is evolved is on the CPU. `species(fields, actions)` makes the species."""
         if isinstance(tasks, bool) or not isinstance(tasks, int) or tasks < 1:
             raise ValueError(f"tasks: got {tasks!r}, allowed: an integer of at least 1")
         self.world, self.options, self.tasks, self.num_threads = world, options, tasks, num_threads
-        one = MesaVectorEnv(world, 1, history=True, num_threads=1, **options)
+        one = MesaVectorEnv(world, 1, history=True, num_threads=1, device=device, **options)
         self.species = species(field_shapes(one.fields), len(one.world_spec.actions))
         self.size = self.species.size
         self.env = one
@@ -92,24 +94,27 @@ class Played(Fitness):
 
     @torch.no_grad()
     def evaluate(self, genomes: Tensor, seed: int) -> Tensor:
-        members, tasks = len(genomes), self.tasks
+        members, tasks, device = len(genomes), self.tasks, self.env.device
         if self.env.num_envs != members * tasks:
             self.env = MesaVectorEnv(
-                self.world, members * tasks, history=True, num_threads=self.num_threads, **self.options
+                self.world, members * tasks, history=True, num_threads=self.num_threads, device=device, **self.options
             )
+        genomes = genomes.to(device)
         seeds = np.random.SeedSequence(seed).generate_state(tasks, np.uint64)
         self.env.reset(seed=np.tile(seeds, members))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator(device).manual_seed(seed)
         seen = {n: v.unflatten(0, (members, tasks)) for n, v in self.env.buffers.group["observation"].items()}
-        carry = self.species.initial(members, tasks)
-        running, total = torch.ones(members * tasks, dtype=torch.bool), torch.zeros(members * tasks)
-        while running.any():
+        carry = self.species.initial(members, tasks).to(device)
+        running = torch.ones(members * tasks, dtype=torch.bool, device=device)
+        total, steps = torch.zeros(members * tasks, device=device), 0
+        while waits.any_left(running, steps):
+            steps += 1
             logits, carry = self.species.act(genomes, seen, self.species.learn(genomes, seen, carry))
-            luck = torch.empty(logits.shape[1:]).exponential_(generator=generator).log()
+            luck = torch.empty(logits.shape[1:], device=device).exponential_(generator=generator).log()
             _, reward, terminated, truncated, _ = self.env.step((logits - luck).argmax(2).flatten())
             total += reward * running
             running &= ~(terminated | truncated)
-        return total.unflatten(0, (members, tasks)).mean(1)
+        return waits.read(total.unflatten(0, (members, tasks)).mean(1))
 
 
 def new_strategy(config: EvolutionConfig, size: int) -> Any:

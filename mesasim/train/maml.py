@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from mesasim import waits
 from mesasim.agents.base import Agent, Observation, Output
 from mesasim.agents.stateless import trunk
 from mesasim.train import loop
@@ -78,6 +79,8 @@ class MAMLConfig:
     """Of weights, tasks and actions."""
     num_threads: int | None = None
     """Threads of the simulator and of torch; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i]; simulator and learner are both there."""
     checkpoint_every: int = 100
     """Iterations between checkpoints; the last iteration always has one."""
 
@@ -134,7 +137,7 @@ class Constant(nn.Module):
     def forward(self) -> Tensor:
         if self.head is None:
             return self.logits
-        return self.head(self.layers(torch.full((1,), self.input)))
+        return self.head(self.layers(self.head.weight.new_full((1,), self.input)))
 
 
 class Learner(nn.Module):
@@ -192,14 +195,14 @@ class Adaptation(NamedTuple):
 
 def pull(env: MesaVectorEnv, logits: Tensor, times: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """`times` pulls of every task by softmax(logits) [N, arms] → counts and sums of rewards [N, arms]."""
-    if not logits.isfinite().all():
+    if not waits.read(logits.isfinite().all()):
         raise FloatingPointError("logits: some are not finite; lower inner_rate, or the learning rates")
     arms = logits.detach().softmax(-1).multinomial(times, replacement=True, generator=generator)  # [N, times]
-    rewards = torch.empty(arms.shape)
+    rewards = torch.empty(arms.shape, device=arms.device)
     for t, column in enumerate(arms.T.to(env.actions.dtype).contiguous()):
         env.actions.copy_(column)
         rewards[:, t] = env.step(env.actions)[1]
-    zeros = torch.zeros(logits.shape)
+    zeros = torch.zeros(logits.shape, device=logits.device)
     return zeros.scatter_add(1, arms, torch.ones_like(rewards)), zeros.scatter_add(1, arms, rewards)
 
 
@@ -207,7 +210,7 @@ def adapt(learner: Learner, env: MesaVectorEnv, generator: torch.Generator) -> A
     """Runs the inner loop on the task that each slot of `env` stands at the start of."""
     weights = learner.copies(env.num_envs)
     logits, counts, sums = [learner.logits(weights)], [], []
-    log_prob = torch.zeros(env.num_envs)
+    log_prob = torch.zeros(env.num_envs, device=env.device)
     for _ in range(learner.inner_steps):
         pulled, reward = pull(env, logits[-1], learner.adapt_pulls // learner.inner_steps, generator)
         log_prob = log_prob + (pulled * logits[-1].log_softmax(-1)).sum(-1)
@@ -246,15 +249,15 @@ class Trainer(loop.Trainer):
         self.config, self.run = config, run
         self.env = MesaVectorEnv(
             "Bandit-v0", config.tasks, num_threads=config.num_threads, seed=config.seed, autoreset_mode="SameStep",
-            pulls=config.adapt_pulls + config.test_pulls, **config.options,
+            pulls=config.adapt_pulls + config.test_pulls, device=config.device, **config.options,
         )  # fmt: skip
         torch.set_num_threads(self.env.num_threads)
-        self.learner = new_learner(config, len(self.env.world_spec.actions))
+        self.learner = new_learner(config, len(self.env.world_spec.actions)).to(self.env.device)
         groups = [{"params": list(self.learner.first.parameters()), "lr": config.learning_rate}]
         if config.rates != "fixed":
             groups.append({"params": list(self.learner.log_rates.parameters()), "lr": config.rate_learning_rate})
         self.optimizer = torch.optim.Adam(groups)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
         self.env.reset(seed=config.seed)
 
     def iterate(self) -> Metrics:
@@ -264,17 +267,18 @@ class Trainer(loop.Trainer):
         loss = outer_loss(adapted, pulls, sums, sampling_term=config.sampling_term)
         self.optimizer.zero_grad()
         loss.backward()
-        if not all(w.grad is None or w.grad.isfinite().all() for w in self.learner.parameters()):
+        grown = [w.grad.isfinite().all() for w in self.learner.parameters() if w.grad is not None]
+        if not waits.read(torch.stack(grown).all()):
             raise FloatingPointError(f"iteration {self.iteration}: the outer gradient is not finite; lower inner_rate")
         self.optimizer.step()
         self.iteration += 1
         rates = torch.cat([rate.detach().flatten() for rate in self.learner.log_rates.values()]).exp()
+        before, after = adapted.sums[0].sum() / adapted.pulls[0].sum(), sums.sum() / pulls.sum()
+        values = waits.read(torch.stack([before, after, rates.log().mean().exp()])).tolist()
         return {
             "iteration": self.iteration,
             "steps": self.iteration * config.tasks * (config.adapt_pulls + config.test_pulls),
-            "reward_before": (adapted.sums[0].sum() / adapted.pulls[0].sum()).item(),
-            "reward_after": (sums.sum() / pulls.sum()).item(),
-            "inner_rate": rates.log().mean().exp().item(),
+            **dict(zip(("reward_before", "reward_after", "inner_rate"), values, strict=True)),
         }
 
     def description(self) -> dict[str, Any]:
@@ -321,12 +325,12 @@ def load_learner(run: Path) -> tuple[Learner, MAMLConfig]:
 def train(
     config: MAMLConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Learner:
-    """Trains to config.iterations in the folder `run`: see loop.train_in_folder."""
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder. The learner comes back on the CPU."""
     trainer = Trainer(config, run)
     loop.train_in_folder(
         trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=report
     )
-    return trainer.learner
+    return trainer.learner.cpu()
 
 
 # The learner as an agent
@@ -336,6 +340,8 @@ class Adapting(Agent):
     """A learner that plays: its carry is the task's own weights, their log-odds, and the counts and sums of the step under
     way, so that an evaluation sees what it is (a learner whose own weights are frozen), and a carry can be cleared or
     transplanted like any other. Sample its actions: it explores by its policy."""
+
+    on_cpu = True
 
     def __init__(self, learner: Learner) -> None:
         super().__init__()

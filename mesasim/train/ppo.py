@@ -49,7 +49,7 @@ class Work(NamedTuple):
     rollout: Rollout
     advantage: Tensor  # [T, N], normalised
     target: Tensor  # [T, N] of the values
-    entropy_weight: Tensor | float
+    entropy_weight: Tensor | float  # a tensor [] where updates are recorded
     starts: tuple[int, ...] | None  # see Agent.unroll_from
     totals: Tensor  # [4], over minibatches, of LOGGED
 
@@ -173,7 +173,7 @@ class Trainer(loop.Trainer):
     def kept(self, recorder: Recorder, work: Work) -> Work:
         """The same in memory that stays (where a recorded rollout is anyway), with one of two sets of starts: at the rollout's
         own alone, or anywhere, so that two recordings serve all."""
-        weight = torch.full((), work.entropy_weight, device=work.advantage.device)
+        weight = torch.zeros((), device=work.advantage.device) + work.entropy_weight
         return work._replace(
             advantage=recorder.keep("advantage", work.advantage),
             target=recorder.keep("target", work.target),
@@ -315,7 +315,8 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
 def train(
     config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Agent:
-    """Trains to config.iterations in the folder `run`: see loop.train_in_folder; TensorBoard events besides."""
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder; TensorBoard events besides. The agent comes
+    back on the CPU."""
     trainer = Trainer(config, run)
     board: SummaryWriter | None = None
 
@@ -334,4 +335,4 @@ def train(
     finally:
         if board:
             board.close()
-    return trainer.agent
+    return trainer.agent.cpu()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.base import Agent, Observation
 from mesasim.agents.encoding import FieldShape
+from mesasim.train.supervised import home
 
 STEPS_AT_ONCE = 2**18  # steps of all examples that an evaluation hands to the network in one piece
 
@@ -24,6 +25,10 @@ class Examples(NamedTuple):
     obs: Observation  # field → [T, N, *field.shape], as a world shows it
     target: Tensor  # [T, N]: labels (integers), or numbers (floats)
     asked: Tensor | None = None  # bool [T, N]: the steps that count; None: all
+
+    def to(self, device: torch.device) -> Examples:
+        obs = {name: field.to(device) for name, field in self.obs.items()}
+        return Examples(obs, self.target.to(device), None if self.asked is None else self.asked.to(device))
 
     def some(self, chosen: slice) -> Examples:
         """Some of the examples."""
@@ -85,7 +90,7 @@ class Prediction:
         return build_network(self.network, self.source.fields, self.source.outputs)
 
     def loss(self, model: nn.Module, batch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        examples = self.source.draw(batch, generator)
+        examples = self.source.draw(batch, generator).to(home(model))
         assert isinstance(model, Agent)
         losses = step_losses(model, examples)
         asked = losses.numel() if examples.asked is None else examples.asked.sum().clamp(min=1)

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from mesasim.devices import usable_cores
+from mesasim import waits
+from mesasim.devices import check_device, usable_cores
 from mesasim.train import loop
 from mesasim.train.checkpoint import load_weights
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors, with_defaults
@@ -29,7 +30,8 @@ class Problem(Protocol):
         """A fresh network, drawn from torch's global generator (which the trainer has seeded)."""
 
     def loss(self, model: nn.Module, batch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss on a batch drawn with `generator` and from nothing else, and what else is worth logging."""
+        """The loss on a batch drawn with `generator`, which is on the CPU, and from nothing else, and what else is worth
+        logging; both where the model is (`home`)."""
 
 
 @dataclass
@@ -52,6 +54,8 @@ class SupervisedConfig:
     """Of weights and batches."""
     num_threads: int | None = None
     """torch's threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of the model and its training; batches are drawn on the CPU, the same on every device, and copied."""
     checkpoint_every: int = 500
     """Iterations between checkpoints; the last iteration always has one."""
     log_every: int = 50
@@ -64,6 +68,11 @@ class SupervisedConfig:
         for name, high in {"learning_rate": 1, "warm_up": 1e9, "weight_decay": 10, "max_gradient_norm": 1e9}.items():
             if not 0 <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: 0 to {high}")
+
+
+def home(model: nn.Module) -> torch.device:
+    """Where a model is, and its batches must go."""
+    return next(model.parameters()).device
 
 
 def learning_rate(config: SupervisedConfig, iteration: int) -> float:
@@ -80,7 +89,7 @@ class Trainer(loop.Trainer):
         torch.set_num_threads(config.num_threads or usable_cores())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.model = problem.model()
+            self.model = problem.model().to(check_device(config.device))
         matrices = [p for p in self.model.parameters() if p.ndim >= 2]
         vectors = [p for p in self.model.parameters() if p.ndim < 2]
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -100,7 +109,8 @@ class Trainer(loop.Trainer):
         return {"loss": loss.detach(), "gradient_norm": norm.detach(), **more}
 
     def row(self, window: list[dict[str, Tensor]]) -> Metrics:
-        means = {name: torch.stack([w[name] for w in window]).mean().item() for name in window[0]}
+        stacked = torch.stack([torch.stack([w[name] for w in window]).mean() for name in window[0]])
+        means = dict(zip(window[0], waits.read(stacked).tolist(), strict=True))  # the one time values leave the device
         began, self.row_began = self.row_began, time.perf_counter()
         rate = len(window) * self.config.batch / (self.row_began - began)
         return {"iteration": self.iteration, **means, "examples_per_second": rate}
@@ -133,10 +143,10 @@ def train(
     report: Callable[[Metrics], None] | None = None,
 ) -> nn.Module:
     """Trains to config.iterations in the folder `run`: see loop.train_in_folder. A row of metrics.csv is the mean over
-    log_every iterations."""
+    log_every iterations. The model comes back on the CPU."""
     trainer = Trainer(config, problem, run)
     loop.train_in_folder(
         trainer, config.iterations, checkpoint_every=config.checkpoint_every, log_every=config.log_every,
         resume=resume, report=report,
     )  # fmt: skip
-    return trainer.model
+    return trainer.model.cpu()

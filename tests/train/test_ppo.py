@@ -332,6 +332,16 @@ def test_a_setting_added_since_counts_as_its_default_and_an_unknown_one_is_refus
         trainer.resume()
 
 
+def test_a_checkpoint_from_a_gpu_is_evaluated_anywhere_and_resumed_there_alone(tmp_path):
+    agent = train(SMALL, tmp_path)
+    made_without(latest_checkpoint(tmp_path), device="cuda")
+    loaded, config = load_agent(tmp_path)
+    assert config.device == "cuda" and weights_hash(loaded) == weights_hash(agent)
+    assert next(loaded.parameters()).device.type == "cpu"
+    with pytest.raises(ValueError, match=r"other settings \(then, now\): {'device': \('cuda', 'cpu'\)}"):
+        Trainer(SMALL, tmp_path).resume()
+
+
 def test_a_folder_with_a_run_is_not_trained_over(tmp_path):
     train(SMALL, tmp_path)
     before = latest_checkpoint(tmp_path).read_bytes()

@@ -7,9 +7,12 @@ import torch
 from plain.stand_in import META, Waits, Watch, counted_waits, moved
 from plain.training_cases import CASES, NETWORKS, config_of
 
+from mesasim import waits
+from mesasim.evaluate import _first_episodes
 from mesasim.train.ppo import Trainer
 from mesasim.train.prediction import Examples, step_losses
 from mesasim.train.recording import Recorder
+from mesasim.vector import MesaVectorEnv
 
 
 def away(config):
@@ -109,3 +112,26 @@ def test_what_does_not_wait_is_let_through():
     with Watch():
         y = torch.where(X > 0, X, 0.0).masked_fill(X < 1, 2.0)[:, torch.zeros(2, dtype=torch.int64, device=META)]
         assert (y + torch.tensor(1.0)).sum(dim=0).shape == (2,)
+
+
+@pytest.mark.parametrize("case", [("gru", "bandit"), ("transformer", "maze"), ("mlp", "MDP")], ids=" ".join)
+def test_an_evaluation_asks_every_sixteen_steps_whether_it_is_over(case, monkeypatch):
+    trainer = away(config_of(*case))
+    env = moved(MesaVectorEnv(trainer.config.world, 8, history=True, oracle=True, **trainer.config.options))
+    with counted_waits(monkeypatch) as seen, Watch():
+        going = [True, True, False]  # at steps 0, 16 and 32
+        monkeypatch.setattr(waits, "read", lambda tensor: answer(tensor, going, seen))
+        part = _first_episodes(trainer.agent, env, None, True, None)
+    assert not going and seen[:3] == [()] * 3
+    assert part.rewards.shape == (8, 5)  # cut to the longest episode
+
+
+def answer(tensor, going, seen):
+    """Of a scalar, the next answer; of lengths, five steps; of all else, zeros."""
+    seen.append(tuple(tensor.shape))
+    with torch.utils._python_dispatch._disable_current_modes():
+        if not tensor.ndim:
+            return torch.tensor(going.pop(0))
+        return torch.full(
+            tensor.shape, 5 if tensor.dtype == torch.int64 and tensor.ndim == 1 else 0, dtype=tensor.dtype
+        )
