@@ -76,6 +76,8 @@ class Config:
     """A small form that only shows that everything runs: 3 iterations, 500 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:
@@ -120,6 +122,7 @@ def learners(config: Config, options: Mapping[str, Any]) -> dict[str, Learner]:
         num_envs=config.num_envs,
         iterations=config.iterations,
         num_threads=config.num_threads,
+        device=config.device,
         seed=config.seed,
     )
     # A memory of one cannot tell how well an episode goes, so its critic is no help: whole returns, more exploration; and
@@ -162,7 +165,9 @@ def run(
 def compare(
     config: Config, options: dict[str, Any], out: Path, progress: Progress, *, resume: bool
 ) -> Comparison:  # fmt: skip
-    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     chosen = learners(config, options)
     seeds = range(config.seed, config.seed + config.seeds)
     trained = train_learners(chosen, seeds, out, progress, resume=resume)

@@ -88,6 +88,8 @@ class Config:
     """A small form that only shows that everything runs: 2 batches, 1 PPO iteration, 50 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if self.length % max(CONTEXTS) or self.length <= max(CONTEXTS):
@@ -133,7 +135,7 @@ def training(config: Config, one: Predictor) -> SupervisedConfig:
     iterations = max(3, config.iterations // 4) if one.context == 0 else config.iterations
     return SupervisedConfig(
         iterations=iterations, batch=config.batch, learning_rate=config.learning_rate, warm_up=min(50, iterations // 5),
-        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads,
+        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads, device=config.device,
     )  # fmt: skip
 
 
@@ -181,7 +183,13 @@ def coin(config: Config, out: Path, progress: Progress, resume: bool) -> tuple[d
 def bandit_learners(config: Config) -> dict[str, Learner]:
     options = {"arms": ARMS, "pulls": PULLS}
     slots = 32 if config.quick else 512
-    ppo = recipe(options, iterations=config.bandit_iterations, num_envs=slots, num_threads=config.num_threads)
+    ppo = recipe(
+        options,
+        iterations=config.bandit_iterations,
+        num_envs=slots,
+        num_threads=config.num_threads,
+        device=config.device,
+    )
     # Begun with a long horizon, agents of short memory stay at chance: that staying after a reward and leaving after none pays
     # shows in the next reward, and is lost in the sum of twenty.
     ppo = replace(ppo, first_discount=0.0, discount=0.9)
@@ -205,7 +213,12 @@ def bandit_learners(config: Config) -> dict[str, Learner]:
 def bandit(config: Config, out: Path, progress: Progress, resume: bool) -> Comparison:
     chosen = bandit_learners(config)
     setting = baselines.Setting(
-        "Bandit-v0", {"arms": ARMS, "pulls": PULLS}, config.bandit_tasks, 1000 + config.seed, config.num_threads
+        "Bandit-v0",
+        {"arms": ARMS, "pulls": PULLS},
+        config.bandit_tasks,
+        1000 + config.seed,
+        config.num_threads,
+        device=config.device,
     )
     trained = train_learners(chosen, [config.seed], out, progress, resume=resume)
     natures = {name: learner.nature for name, learner in chosen.items()}

@@ -71,6 +71,8 @@ class Config:
     """A small form that only shows that everything runs: 20 batches, 50 tasks, 64 edits."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if not 6 <= self.cities <= 20:
@@ -113,6 +115,7 @@ def run(
             training = SupervisedConfig(
                 iterations=config.iterations, warm_up=min(100, config.iterations // 10), seed=config.seed,
                 num_threads=config.num_threads,
+                device=config.device,
             )  # fmt: skip
             report = supervised_bar(progress, name, config.iterations)
             return train(training, problem, out / name, resume=resume, report=report).eval()

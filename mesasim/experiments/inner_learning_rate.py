@@ -67,6 +67,8 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 6 blocks of each volatility."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         for name in ("blocks", "block_episodes"):
@@ -129,11 +131,14 @@ def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
     """Trains, freezes, plays, fits and writes the report; returns the summary."""
-    setting = baselines.Setting("Bandit-v0", options(config), config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", options(config), config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     enough_blocks(setting, config)
     # Both arms tell as much about p, so the next rewards are all there is to aim at: a short horizon costs nothing.
     gru = recipe(
-        options(config), iterations=config.iterations, num_threads=config.num_threads, first_discount=DISCOUNT,
+        options(config), iterations=config.iterations, num_threads=config.num_threads, device=config.device,
+        first_discount=DISCOUNT,
         discount=DISCOUNT, num_envs=64 if config.quick else None, seed=config.seed,
     )  # fmt: skip
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)

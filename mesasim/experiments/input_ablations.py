@@ -56,12 +56,14 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
 
 def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
     chosen = {}
     for name, fields in WITHHELD.items():
-        ppo = recipe(options, iterations=config.iterations, num_threads=config.num_threads)
+        ppo = recipe(options, iterations=config.iterations, num_threads=config.num_threads, device=config.device)
         ppo.network = NetworkConfig("gru", hide=fields)
         if config.quick:
             ppo.num_envs = 64
@@ -74,7 +76,9 @@ def run(
 ) -> dict[str, Any]:
     """Trains a network an ablation, freezes, evaluates and writes the report; returns the summary."""
     options = {"arms": config.arms, "pulls": config.pulls, "clock": True}
-    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     chosen = learners(config, options)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:

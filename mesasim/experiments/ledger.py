@@ -60,6 +60,8 @@ class Config:
     """A small form that only shows that everything runs: 3 + 3 updates, 500 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         check_exact(self.arms, self.pulls)
@@ -74,12 +76,15 @@ def run(
     again."""
     options = {"arms": config.arms, "pulls": config.pulls}
     prior = {"prior": "beta", "alpha": config.alpha, "beta": config.beta}
-    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     baselines.Setting("Bandit-v0", options | prior, config.tasks, 2000 + config.seed)  # refuses a bad prior
     scale = baselines.scale(setting, [])
     training = PPOConfig(
         world="Bandit-v0", options=options, network=NetworkConfig("gru"), iterations=config.iterations, seed=config.seed,
-        num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
+        num_envs=config.num_envs, rollout_steps=config.pulls,
+        num_threads=config.num_threads, device=config.device, cuda_graphs="off",
     )  # fmt: skip
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     held_out = {

@@ -68,6 +68,8 @@ class Config:
     """A small form that only shows that everything runs: 3 iterations, 300 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if self.adapt_pulls < 4 or self.adapt_pulls % 4:
@@ -81,7 +83,7 @@ def learners(config: Config) -> dict[str, MAMLConfig]:
         return MAMLConfig(
             options={"arms": config.arms}, network=network, rates=rates, inner_steps=steps, hidden=16,
             adapt_pulls=config.adapt_pulls, tasks=config.train_tasks, iterations=config.iterations, seed=config.seed,
-            num_threads=config.num_threads,
+            num_threads=config.num_threads, device=config.device,
         )  # fmt: skip
 
     return {

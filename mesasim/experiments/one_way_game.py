@@ -68,6 +68,8 @@ class Config:
     """A small form that only shows that everything runs: 6 bits, networks at 4, 5 batches, 300 rounds."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if not 4 <= self.n <= 14:
@@ -85,14 +87,14 @@ class Config:
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(
             iterations=self.iterations, learning_rate=6e-3, warm_up=min(50, self.iterations // 4), weight_decay=0.0,
-            seed=self.seed, num_threads=self.num_threads,
+            seed=self.seed, num_threads=self.num_threads, device=self.device,
         )  # fmt: skip
 
     def rewarded(self, network: NetworkConfig, random_bits: bool) -> PPOConfig:
         return PPOConfig(
             world=WORLD, options=game(self.rewarded_n, random_bits), network=network, num_envs=1024,
             rollout_steps=2 * self.rewarded_n, iterations=self.updates, epochs=4, discount=1.0, gae_lambda=1.0, entropy=0.1,
-            seed=self.seed, num_threads=self.num_threads,
+            seed=self.seed, num_threads=self.num_threads, device=self.device,
         )  # fmt: skip
 
 
@@ -143,7 +145,9 @@ def run(
     evaluations, networks = [], set()
 
     def setting(options: dict[str, Any]) -> baselines.Setting:
-        return baselines.Setting(WORLD, options, config.tasks, 1000 + config.seed, config.num_threads, True)
+        return baselines.Setting(
+            WORLD, options, config.tasks, 1000 + config.seed, config.num_threads, True, config.device
+        )
 
     scripted = setting({"n": config.n, "random_bits": True})
     for name, reference in REFERENCES.items():
@@ -193,7 +197,9 @@ def budget_table(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
         for share in SHARES:
             budget, simulated = int(share * 2**n), []
             for key in range(keys):
-                setting = baselines.Setting(WORLD, {"n": n, "key": key}, each, 2000 + config.seed, config.num_threads)
+                setting = baselines.Setting(
+                    WORLD, {"n": n, "key": key}, each, 2000 + config.seed, config.num_threads, device=config.device
+                )
                 player = StatelessRandom(n, seed=config.seed + key, key=key, budget=budget)
                 simulated.append(setting.evaluate(player, "", "").returns.mean())
             pay = estimate(np.array(simulated))  # functions differ: its error is over them
@@ -240,7 +246,7 @@ def fictitious_table(config: Config) -> dict[str, Any]:
     """The world's own adaptive opponent, which learns within an episode."""
     options = {"n": config.n, "opponent": "adaptive", "rounds": ROUNDS, "practice": PRACTICE, "random_bits": True}
     tasks = max(100, config.tasks // ROUNDS)
-    setting = baselines.Setting(WORLD, options, tasks, 3000 + config.seed, config.num_threads)
+    setting = baselines.Setting(WORLD, options, tasks, 3000 + config.seed, config.num_threads, device=config.device)
     rows, most = [], exact.most_against_fictitious_play(ROUNDS - PRACTICE, PRACTICE) / (ROUNDS - PRACTICE)
     for name, evaluate in baselines.references(setting):
         pay = estimate(evaluate().returns / (ROUNDS - PRACTICE))

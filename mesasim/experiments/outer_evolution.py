@@ -65,6 +65,8 @@ class Config:
     """A small form that only shows that everything runs: one seed, 5 generations, 500 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         check_exact(self.arms, self.pulls)
@@ -101,7 +103,9 @@ def run(
     species: dict[str, Species] = {}
     with bars(quiet) as progress:
         for kind, (make, how, tasks) in evolutions(config).items():
-            fitness = Played("Bandit-v0", options, make, tasks=tasks, num_threads=config.num_threads)
+            fitness = Played(
+                "Bandit-v0", options, make, tasks=tasks, num_threads=config.num_threads, device=config.device
+            )
             species[kind] = fitness.species
             for number in range(config.seeds):
                 name = f"{kind} {number + 1}"

@@ -62,6 +62,8 @@ class Config:
     """A small form that only shows that everything runs: up to 64 tasks, 5 draws of 100 sequences."""
     num_threads: int | None = None
     """Threads of the draws; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of the draws and the estimators."""
 
     def __post_init__(self) -> None:
         for name, low, high in (("most", 2, 32768), ("sequences", 10, 10**6), ("draws", 4, 10**4)):
@@ -73,11 +75,11 @@ def losses(config: Config, number: int) -> Iterator[NDArray[np.float64]]:
     """For each draw of the set [COLUMNS, sequences]: L/D a sequence, and the last column Delta."""
     for draw in range(max(4, min(config.draws, config.draws * 256 // number))):
         options: dict[str, Any] = {
-            "dim": DIM, "points": POINTS, "noise_std": NOISE_STD, "num_threads": config.num_threads,
+            "dim": DIM, "points": POINTS, "noise_std": NOISE_STD, "num_threads": config.num_threads, "device": config.device,
             "first": draw * config.sequences,
         }  # fmt: skip
         set_seed = 1000 * config.seed + draw
-        tasks = regression.task_set(number, DIM, set_seed)
+        tasks = regression.task_set(number, DIM, set_seed, device=config.device)
         known = regression.generate(config.sequences, num_tasks=number, task_seed=set_seed, seed=config.seed, **options)
         fresh = regression.generate(config.sequences, seed=config.seed, **options)
         columns = []
@@ -86,7 +88,7 @@ def losses(config: Config, number: int) -> Iterator[NDArray[np.float64]]:
             mmse = regression.discrete_mmse(data.x, data.y, tasks, NOISE_STD)
             columns += [regression.squared_errors(mmse, data.y), regression.squared_errors(ridge, data.y)]
         columns.append(regression.squared_errors(ridge, mmse))
-        yield np.stack([column.numpy() / DIM for column in columns])
+        yield np.stack([column.cpu().numpy() / DIM for column in columns])
 
 
 def run(

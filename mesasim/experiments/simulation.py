@@ -64,6 +64,8 @@ class Config:
     """A small form that only shows that everything runs: 3 iterations, 300 tasks, 2 untrained networks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         check_exact(self.arms, self.pulls)
@@ -85,11 +87,14 @@ def run(
     config: Config, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
     """Trains, freezes, reads, writes, edits, moves, and writes the report; returns the summary."""
-    setting = baselines.Setting("Bandit-v0", config.options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", config.options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     scale = baselines.scale(setting, [])
     ppo = PPOConfig(
         world="Bandit-v0", options=config.options, network=NetworkConfig("gru"), iterations=config.iterations,
-        seed=config.seed, num_envs=config.num_envs, rollout_steps=config.pulls, num_threads=config.num_threads,
+        seed=config.seed, num_envs=config.num_envs, rollout_steps=config.pulls,
+        num_threads=config.num_threads, device=config.device,
     )  # fmt: skip
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:

@@ -68,6 +68,8 @@ class Config:
     """A small form that only shows that everything runs: 1 iteration, 30 tasks of 3 trials, no tuned agents."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
 
 UNTUNED = ("random", "last_ten", "satisficer", "greedy_rl2", "psrl_rl2", "greedy", "psrl", "oracle_follower")
@@ -82,7 +84,7 @@ def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
             world="TabularMDP-v0", options=options, network=network, num_envs=config.num_envs,
             rollout_steps=10 * config.trials, iterations=max(1, iterations), epochs=4, minibatches=8,
             learning_rate=1.5e-3, told="regret", first_discount=0.5, discount=0.9, gae_lambda=0.5, entropy=0.015,
-            value_weight=0.02, num_threads=config.num_threads,
+            value_weight=0.02, num_threads=config.num_threads, device=config.device,
         )  # fmt: skip
 
     steps = 10 * config.trials
@@ -101,7 +103,9 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, evaluates and writes the report; returns the summary."""
     options: dict[str, Any] = {"trials": config.trials, "previous": True}
-    setting = baselines.Setting("TabularMDP-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "TabularMDP-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     chosen = learners(config, options)
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)
     with bars(quiet) as progress:

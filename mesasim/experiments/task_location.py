@@ -90,6 +90,8 @@ class Config:
     """A small form that only shows that everything runs: 4 batches, 300 episodes, few numbers, no bandits."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         limits = (("most", 4, 2**20), ("alien_most", 0, 16384), ("bandit_most", 0, 4096), ("seed", 0, 2**31 - 1))
@@ -108,7 +110,7 @@ def kinds(config: Config) -> list[tuple[Kind, tuple[int, ...]]]:
         iterations = max(2, config.iterations // share)
         return SupervisedConfig(
             iterations=iterations, batch=batch, learning_rate=config.learning_rate, warm_up=iterations // 10,
-            weight_decay=config.weight_decay, seed=config.seed, num_threads=config.num_threads,
+            weight_decay=config.weight_decay, seed=config.seed, num_threads=config.num_threads, device=config.device,
         )  # fmt: skip
 
     def network(steps: int) -> NetworkConfig:
@@ -120,7 +122,7 @@ def kinds(config: Config) -> list[tuple[Kind, tuple[int, ...]]]:
     )
     alien = Alien(4, 30, config.tasks, seed, config.seed, network(30), training(4, 128))
     settings = {"iterations": config.bandit_iterations, "seed": config.seed, "num_envs": 64 if config.quick else None}
-    bandits = Bandits(5, 10, config.tasks, seed, config.seed, settings, config.num_threads)
+    bandits = Bandits(5, 10, config.tasks, seed, config.seed, settings, config.num_threads, config.device)
     wanted: list[tuple[Kind, int, int]] = [
         (regressions, 4, config.most), (alien, 16, config.alien_most), (bandits, 16, config.bandit_most)
     ]  # fmt: skip

@@ -51,6 +51,8 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
 
 def options(kind: str, config: Config) -> dict[str, Any]:
@@ -64,13 +66,19 @@ def run(
     """Trains a network a kind, freezes, evaluates each on every kind and writes the report; returns the summary."""
     settings = {
         kind: baselines.Setting(
-            "Bandit-v0", options(kind, config), config.tasks, 1000 + config.seed, config.num_threads
+            "Bandit-v0",
+            options(kind, config),
+            config.tasks,
+            1000 + config.seed,
+            config.num_threads,
+            device=config.device,
         )
         for kind in KINDS
     }
     learners = {
         f"trained on {kind}": Learner(
-            "recurrent", recipe(options(kind, config), iterations=config.iterations, num_threads=config.num_threads,
+            "recurrent", recipe(options(kind, config), iterations=config.iterations,
+            num_threads=config.num_threads, device=config.device,
                                 num_envs=64 if config.quick else None),
         )
         for kind in KINDS

@@ -68,6 +68,8 @@ class Config:
     """A small form that only shows that everything runs: 20 batches, 1,000 instances, 100 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if not 5 <= self.cities <= 20:
@@ -76,7 +78,7 @@ class Config:
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(
             iterations=self.iterations, learning_rate=self.learning_rate, warm_up=min(200, self.iterations // 10),
-            seed=self.seed, num_threads=self.num_threads,
+            seed=self.seed, num_threads=self.num_threads, device=self.device,
         )  # fmt: skip
 
 

@@ -63,6 +63,8 @@ class Config:
     """A small form that only shows that everything runs: 1 iteration, 60 tasks of 10 trials, no tuned agents."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if self.trials < 2:
@@ -80,7 +82,8 @@ def learners(config: Config, options: dict[str, Any]) -> dict[str, Learner]:
         return PPOConfig(
             world="TwoStep-v0", options=options, network=NetworkConfig("gru", config.hidden, hide=hide),
             num_envs=64 if config.quick else 256, rollout_steps=2 * config.trials, iterations=max(1, iterations),
-            epochs=4, learning_rate=3e-3, discount=0.8, gae_lambda=0.8, entropy=0.01, num_threads=config.num_threads,
+            epochs=4, learning_rate=3e-3, discount=0.8, gae_lambda=0.8, entropy=0.01,
+            num_threads=config.num_threads, device=config.device,
         )  # fmt: skip
 
     return {
@@ -94,7 +97,9 @@ def run(
 ) -> dict[str, Any]:
     """Trains, freezes, evaluates, reads the choices and writes the report; returns the summary."""
     options: dict[str, Any] = {"trials": config.trials, "switching": config.switching}
-    setting = baselines.Setting("TwoStep-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "TwoStep-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     both_states(setting, 2000 + config.seed)
     memory = exact.memory_of_one(**setting.full_options()).value
     chosen = learners(config, options)

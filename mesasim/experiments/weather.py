@@ -79,6 +79,8 @@ class Config:
     """A small form that only shows that everything runs: 6 batches, 100 sequences."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if self.days < 10:
@@ -98,7 +100,7 @@ def training(config: Config, weather: str, network: str) -> SupervisedConfig:
     iterations = max(1, config.iterations // share)
     return SupervisedConfig(
         iterations=iterations, batch=config.batch, learning_rate=config.learning_rate, warm_up=min(50, iterations // 5),
-        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads,
+        weight_decay=0.0, seed=config.seed, num_threads=config.num_threads, device=config.device,
     )  # fmt: skip
 
 

@@ -63,6 +63,8 @@ class Config:
     """A small form that only shows that everything runs: 4 bits, 10 batches, 300 games."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if not 3 <= self.n <= 12:
@@ -78,7 +80,7 @@ class Config:
     def training(self) -> SupervisedConfig:
         return SupervisedConfig(
             iterations=self.iterations, learning_rate=6e-3, warm_up=min(50, self.iterations // 4), weight_decay=0.0,
-            seed=self.seed, num_threads=self.num_threads,
+            seed=self.seed, num_threads=self.num_threads, device=self.device,
         )  # fmt: skip
 
 

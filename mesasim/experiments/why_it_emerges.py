@@ -64,6 +64,8 @@ class Config:
     """A small form that only shows that everything runs: 2 iterations, 200 tasks."""
     num_threads: int | None = None
     """Threads; default: every core this process may use."""
+    device: str = "cpu"
+    """cpu or cuda[:i], of training and of evaluations of networks; all else is measured on the CPU."""
 
     def __post_init__(self) -> None:
         if recipe({"arms": self.arms, "pulls": self.pulls}).told != "reward":
@@ -80,7 +82,7 @@ class Condition(NamedTuple):
 
 def conditions(config: Config, options: dict[str, Any]) -> dict[str, Condition]:
     """The plain case, then each factor changed."""
-    plain = recipe(options, iterations=config.iterations, num_threads=config.num_threads)
+    plain = recipe(options, iterations=config.iterations, num_threads=config.num_threads, device=config.device)
     if config.quick:
         plain.num_envs = 64
     one, blind = options | {"num_tasks": 1}, NetworkConfig("mlp")
@@ -114,7 +116,9 @@ def run(
 ) -> dict[str, Any]:
     """Trains a network a condition, freezes, evaluates on fresh tasks and writes the report; returns the summary."""
     options = {"arms": config.arms, "pulls": config.pulls}
-    setting = baselines.Setting("Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads)
+    setting = baselines.Setting(
+        "Bandit-v0", options, config.tasks, 1000 + config.seed, config.num_threads, device=config.device
+    )
     chosen = conditions(config, options)
     learners = {name: Learner(one.nature, one.ppo) for name, one in chosen.items()}
     start_run(out, NAME, asdict(config), resume=resume, overwrite=overwrite)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mesasim.agents.masked import Masked, MaskedConfig
+from mesasim.train.supervised import home
 
 TOKENS, VALUES = 8, 5  # references.md section 7: the pilot's
 AT_ONCE = 4  # designs solved at once: their tables stay in the cache
@@ -112,6 +113,7 @@ class TokenInPlace:
         shown = torch.where(wrong, torch.randint(values, target.shape, generator=generator), target)
         # Half of the examples show everything else, as an editor sees it; half a random part, as a writer does.
         known = uniform(batch, length) < torch.where(uniform(batch, 1) < 0.5, 1.0, uniform(batch, 1))
+        couplings, shown, known, target = (drawn.to(home(model)) for drawn in (couplings, shown, known, target))
         logits = model(couplings, shown, known)
         loss = functional.cross_entropy(logits.flatten(0, 1), target.flatten())
         return loss, {"accuracy": (logits.argmax(-1) == target).float().mean().detach()}

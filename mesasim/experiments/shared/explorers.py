@@ -15,6 +15,8 @@ class Planted(Agent):
     """Carry: counts, sums [arms each], the last action and reward, pulls made; `policy(counts, sums, action, reward)` gives
     log-odds [N, arms] once adapt_pulls are made, from what was seen until then."""
 
+    on_cpu = True
+
     def __init__(self, arms: int, adapt_pulls: int, policy: Callable[..., Tensor]) -> None:
         super().__init__()
         self.arms, self.adapt_pulls, self.policy = arms, adapt_pulls, policy

@@ -14,7 +14,7 @@ from torch.nn import functional
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.base import Agent, Observation, ScriptedAgent
 from mesasim.agents.encoding import field_shapes
-from mesasim.train.supervised import SupervisedConfig, train
+from mesasim.train.supervised import SupervisedConfig, home, train
 from mesasim.vector import MesaVectorEnv
 
 
@@ -31,6 +31,9 @@ class Record:
         first = torch.zeros_like(self.action, dtype=torch.bool)
         first[0] = True
         return first
+
+    def to(self, device: torch.device) -> Record:
+        return Record({name: field.to(device) for name, field in self.obs.items()}, self.action.to(device))
 
     def until(self, step: int) -> Record:
         return Record({name: field[:step] for name, field in self.obs.items()}, self.action[:step])
@@ -103,5 +106,6 @@ class Imitation:
         seed = int(torch.randint(2**31, (), generator=generator))
         self.teacher.generator.manual_seed(seed)
         record, _ = watch(self.teacher, self.arena(batch), seed, self.steps)
+        record = record.to(home(model))
         logits = model.unroll(record.obs, record.is_first, model.initial_carry(batch)).logits
         return functional.cross_entropy(logits.flatten(0, 1), record.action.flatten()), {}

@@ -53,4 +53,4 @@ def train(config: PPOConfig, run: Path, **how: Any) -> Agent:
     """Trains to config.iterations in a folder (`how`: resume, report), and freezes."""
     trainer = AgainstAKnower(config, run)
     train_in_folder(trainer, config.iterations, checkpoint_every=config.checkpoint_every, **how)
-    return trainer.agent.eval().requires_grad_(False)
+    return trainer.agent.cpu().eval().requires_grad_(False)

@@ -201,9 +201,9 @@ class Bandits:
 
     def __init__(
         self, arms: int, pulls: int, tasks: int, seed: int, task_seed: int, settings: Mapping[str, Any],
-        num_threads: int | None,
+        num_threads: int | None, device: str = "cpu",
     ) -> None:  # fmt: skip
-        self.arms, self.pulls, self.tasks, self.num_threads = arms, pulls, tasks, num_threads
+        self.arms, self.pulls, self.tasks, self.num_threads, self.device = arms, pulls, tasks, num_threads, device
         self.seed, self.task_seed = seed, task_seed
         self.settings, self.floor = dict(settings), pulls / 2
         self.iterations = recipe(self.options(0), **self.settings).iterations
@@ -212,12 +212,17 @@ class Bandits:
         return {"arms": self.arms, "pulls": self.pulls, "num_tasks": number, "task_seed": self.task_seed}
 
     def train(self, number: int, out: Path, resume: bool, report: Report) -> Agent:
-        config = recipe(self.options(number), num_threads=self.num_threads, **self.settings)
+        config = recipe(self.options(number), num_threads=self.num_threads, device=self.device, **self.settings)
         return ppo.train(config, out, resume=resume, report=report)
 
     def rewards(self, number: int, where: str, agent: Agent) -> dict[str, Rewards]:
         setting = Setting(
-            "Bandit-v0", self.options(number if where == TRAINED else 0), self.tasks, self.seed, self.num_threads
+            "Bandit-v0",
+            self.options(number if where == TRAINED else 0),
+            self.tasks,
+            self.seed,
+            self.num_threads,
+            device=self.device,
         )
         agents = {NETWORK: agent, LEARNER: REFERENCES["bayes_optimal"].make(self.arms, self.pulls, self.seed)}
         if number:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from mesasim.devices import check_device
 from mesasim.exact import bandit as exact_bandit
 
 C = TypeVar("C")
@@ -29,6 +30,7 @@ def experiment_settings(**small: Any) -> Callable[[type[C]], type[C]]:
         @functools.wraps(plain)
         def init(self: C, **given: Any) -> None:
             check_counts(given)
+            check_device(given.get("device", "cpu"))
             plain(self, **(small | given if given.get("quick") else given))
 
         config.__init__ = init  # type: ignore[misc, assignment]

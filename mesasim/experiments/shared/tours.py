@@ -14,6 +14,7 @@ from torch.nn import functional
 from mesasim import tsp
 from mesasim.agents.pointer import Pointer, PointerConfig, Policy
 from mesasim.agents.tour_policies import tour_lengths
+from mesasim.train.supervised import home
 
 
 @dataclass
@@ -74,6 +75,7 @@ class NextCity:
         chosen = torch.randint(len(self.points), (batch,), generator=generator)
         points = tsp.augment(self.points[chosen], torch.randint(8, (batch,), generator=generator))
         order = self.order[chosen]
+        points, order = (drawn.to(home(model)) for drawn in (points, order))
         logits = model(points, order[:, :-2])  # the last city needs no choice
         target = order[:, 1:-1]
         loss = functional.cross_entropy(logits.flatten(0, 1), target.flatten())
