@@ -118,9 +118,9 @@ def test_what_does_not_wait_is_let_through():
 def test_an_evaluation_asks_every_sixteen_steps_whether_it_is_over(case, monkeypatch):
     trainer = away(config_of(*case))
     env = moved(MesaVectorEnv(trainer.config.world, 8, history=True, oracle=True, **trainer.config.options))
-    with counted_waits(monkeypatch) as seen, Watch():
-        going = [True, True, False]  # at steps 0, 16 and 32
-        monkeypatch.setattr(waits, "read", lambda tensor: answer(tensor, going, seen))
+    going, seen = [True, True, False], []  # at steps 0, 16 and 32
+    monkeypatch.setattr(waits, "read", lambda tensor: answer(tensor, going, seen))
+    with Watch():
         part = _first_episodes(trainer.agent, env, None, True, None)
     assert not going and seen[:3] == [()] * 3
     assert part.rewards.shape == (8, 5)  # cut to the longest episode
