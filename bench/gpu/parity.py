@@ -1,4 +1,4 @@
-"""The device computes what the CPU computes: committed signatures of every world and maze algorithm; rollouts, mazes, their
+"""The device computes what the CPU computes: every committed signature; rollouts, mazes, their
 solutions, tours, generated data bit for bit; branch and bound's proved lengths."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from part import Part
 
 from mesasim import MesaVectorEnv, _core, mazes, regression, sequences, tsp
-from mesasim.signature import maze_signature, world_signature
+from mesasim.signature import signed
 from mesasim.spec import load_spec
 from mesasim.testing import record
 
@@ -27,16 +27,16 @@ def signatures(on: dict[str, Any], quick: bool) -> Iterator[Check]:
     """Against those committed, which every build on a CPU reproduces."""
     committed = json.loads(GOLDEN.read_text())
 
-    def signed(name: str, kept: str) -> bool:
-        maze = name.startswith("mazes/")
-        return (maze_signature(name.removeprefix("mazes/"), **on) if maze else world_signature(name, **on)) == kept
+    found = signed()
+
+    def same(name: str, kept: str) -> bool:
+        return found[name](on["device"], on.get("num_threads", 1)) == kept
 
     for name, kept in committed.items():
         if quick and name not in ("Corridor-v0", "TwoStep-v0", "mazes/kruskal"):
             continue
-        yield f"signature {name}", partial(signed, name, kept)
-    known = {*_core.world_ids(), *(f"mazes/{name}" for name in mazes.algorithms())}
-    yield "signatures of all there is", lambda: set(committed) == known
+        yield f"signature {name}", partial(same, name, kept)
+    yield "signatures of all there is", lambda: set(committed) == set(found)
 
 
 def rollouts(on: dict[str, Any], quick: bool) -> Iterator[Check]:

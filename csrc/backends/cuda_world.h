@@ -116,6 +116,7 @@ class CudaBackend final : public Bound<W> {
   }
 
   FaultReport fault(void* stream) override {
+    const OnDevice here(device_);
     const volatile SharedFault* seen = faults_;
     if (seen->fault == 0) return {};
     CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));

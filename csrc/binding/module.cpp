@@ -11,6 +11,9 @@
 #include "../core/sha256.h"
 #include "options.h"
 #include "parts.h"
+#if defined(MESA_EMULATED_CUDA)
+#include "../emulator/planted.h"
+#endif
 
 namespace py = pybind11;
 
@@ -243,6 +246,10 @@ PYBIND11_MODULE(_core, m) {
     for (int64_t i = 0; i < count; ++i) out.mutable_at(i) = rng.beta(a, b);
     return out;
   });
+
+#if defined(MESA_EMULATED_CUDA)
+  m.def("run_planted", &run_planted, py::arg("name"), "A kernel with a known fault, for tests of the emulator.");
+#endif
 
   bind_solvers(m);
   bind_mazes(m);

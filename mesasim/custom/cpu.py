@@ -67,6 +67,9 @@ class CpuLoops:
                 return fault, slot, int(self.batch.action[slot])
         return None
 
+    def fault(self) -> tuple[int, int, int] | None:
+        return None
+
     def _over_slots(self, body: Callable[[int, int], Any]) -> list[Any]:
         """What `body` returns of each part, in the order of slots."""
         slots = self.batch.num_slots

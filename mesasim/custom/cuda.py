@@ -63,8 +63,12 @@ class CudaLoops:
         """(fault, slot, action) of a slot that was refused, in a step before if this one still runs: launches do not wait."""
         with cuda.gpus[self.device]:
             self._configured(self.step_kernel, "step", stream)(self.batch, self.shared)
-            if self.shared[0] == 0:
-                return None
+        return self.fault()
+
+    def fault(self) -> tuple[int, int, int] | None:
+        if self.shared[0] == 0:
+            return None
+        with cuda.gpus[self.device]:
             cuda.synchronize()
         fault, slot, action = (int(self.shared[index]) for index in range(3))
         self.shared[:] = 0

@@ -139,6 +139,11 @@ class CustomEngine:
         with self._turn() as loops:
             return loops.step(stream)
 
+    def fault(self, stream: int = 0) -> tuple[int, int, int] | None:
+        """What steps replayed from a CUDA graph refused, as `step` gives it; the CPU's steps say it themselves."""
+        with self._turn() as loops:
+            return loops.fault()
+
     def invalid_slot(self, state: bytes) -> int:
         """The first slot of these state bytes that its world cannot have; -1: none."""
         if len(state) != self.num_envs * self.stride:
