@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "backend.h"
 
@@ -120,6 +121,12 @@ class Bound : public Backend {
   }
 
  protected:
+  // Held by a call for as long as it runs; another thread's is refused.
+  std::unique_lock<std::mutex> own() {
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
+    return lock;
+  }
   std::vector<uint64_t> aligned_copy(const void* slot_state) const {
     std::vector<uint64_t> copy(static_cast<size_t>(batch_.memory.stride) / 8);
     memcpy(copy.data(), slot_state, copy.size() * 8);
@@ -171,6 +178,9 @@ class Bound : public Backend {
   std::vector<Buffer> buffers_;
   Batch<W> batch_;
   Needs needs_;
+
+ private:
+  std::mutex mutex_;
 };
 
 }  // namespace mesa

@@ -1,9 +1,6 @@
 // The CPU's loops over one world's slots: equal parts over a thread pool, each loop compiled once per instruction set
 // and picked at run time. No rules here. The build makes a file of each world in worlds/all.h (cpu_world.cpp.in).
 #pragma once
-#include <atomic>
-#include <mutex>
-
 #include "bound.h"
 #include "cpu_worlds.h"
 #include "instruction_sets.h"
@@ -80,13 +77,13 @@ class CpuBackend final : public Bound<W> {
   using Bound<W>::Bound;
 
   void reset(const ResetRequest& request, void*) override {
-    const auto lock = own();
+    const auto lock = this->own();
     const auto loop = loops_for<W>(set_for_worlds()).reset;
     over_slots([&](int part, int64_t begin, int64_t end) { loop(this->batch_, request, begin, end, scratch(part)); });
   }
 
   FaultReport step(void*) override {
-    const auto lock = own();  // before the reports, which are the running step's
+    const auto lock = this->own();  // before the reports, which are the running step's
     const auto loop = loops_for<W>(set_for_worlds()).step;
     reports_.assign(static_cast<size_t>(this->settings_.num_threads), {});
     over_slots([&](int part, int64_t begin, int64_t end) {
@@ -106,11 +103,6 @@ class CpuBackend final : public Bound<W> {
     if (!memory) memory.reset(new uint64_t[static_cast<size_t>(words)]);
     return {reinterpret_cast<uint8_t*>(memory.get())};
   }
-  std::unique_lock<std::mutex> own() {
-    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-    if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
-    return lock;
-  }
   template <class Body>
   void over_slots(const Body& body) {
     const int64_t slots = this->batch_.num_slots;
@@ -128,7 +120,6 @@ class CpuBackend final : public Bound<W> {
     });
   }
 
-  std::mutex mutex_;
   std::unique_ptr<Team> team_;
   std::vector<FaultReport> reports_;
   std::vector<std::unique_ptr<uint64_t[]>> scratch_ =

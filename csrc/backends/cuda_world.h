@@ -95,6 +95,7 @@ class CudaBackend final : public Bound<W> {
   ~CudaBackend() override { (void)cudaFreeHost(faults_); }  // fails only if the context is gone, and the memory with it
 
   void reset(const ResetRequest& request, void* stream) override {
+    const auto lock = this->own();
     const OnDevice here(device_);
     *faults_ = SharedFault{};
     const auto on = static_cast<cudaStream_t>(stream);
@@ -110,13 +111,20 @@ class CudaBackend final : public Bound<W> {
   }
 
   FaultReport step(void* stream) override {
+    const auto lock = this->own();
     const OnDevice here(device_);
     launch_step(static_cast<cudaStream_t>(stream));
-    return fault(stream);
+    return seen_fault(stream);
   }
 
   FaultReport fault(void* stream) override {
+    const auto lock = this->own();
     const OnDevice here(device_);
+    return seen_fault(stream);
+  }
+
+ private:
+  FaultReport seen_fault(void* stream) {
     const volatile SharedFault* seen = faults_;
     if (seen->fault == 0) return {};
     CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
@@ -124,8 +132,6 @@ class CudaBackend final : public Bound<W> {
     *faults_ = SharedFault{};
     return report;
   }
-
- private:
   bool is_wide() const { return may_be_wide<W> && this->needs_.wide; }
   unsigned blocks_of_workers(int64_t lanes) const { return blocks_for(workers_ * lanes, kThreadsPerBlock); }
 

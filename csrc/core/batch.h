@@ -225,6 +225,7 @@ MESA_HD_RARE void end_episode(const Batch<W>& b, int64_t slot, int32_t action, c
 template <class W, class Lanes>
 MESA_HD void begin_next(const Batch<W>& b, int64_t slot, const Arrays& observation, const Lanes& lanes,
                         Scratch scratch) {
+  lanes.sync();  // all have seen how the last one ended
   if (lanes.leads()) {
     SlotHeader& header = header_of(b, slot);
     if (header.done) write_result(b, slot, 0.0f, false, false);
