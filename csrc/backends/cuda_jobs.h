@@ -10,12 +10,11 @@ namespace mesa {
 namespace {
 
 constexpr int kThreadsPerBlock = 64;
-constexpr int64_t kMostThreads = int64_t{1} << 17;
 constexpr int64_t kMostScratch = int64_t{2} << 30;  // bytes
 
 template <class Job>
 __global__ void __launch_bounds__(kThreadsPerBlock)
-    job_kernel(Job job, int64_t count, uint8_t* scratch, int64_t bytes) {
+    job_kernel(const __grid_constant__ Job job, int64_t count, uint8_t* scratch, int64_t bytes) {
   const int64_t thread = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int64_t threads = int64_t{gridDim.x} * blockDim.x;
   for (int64_t i = thread; i < count; i += threads) job.template run<1>(i, i + 1, Scratch{scratch + thread * bytes});
@@ -25,10 +24,11 @@ __global__ void __launch_bounds__(kThreadsPerBlock)
 
 template <class Job>
 void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
-  CUDA_CHECK(cudaSetDevice(device));
+  const OnDevice here(device);
   const auto on = static_cast<cudaStream_t>(stream);
   const int64_t bytes = std::max<int64_t>(16, (job.scratch_bytes(1) + 15) / 16 * 16);  // a job may need none
-  const int64_t threads = std::min({count, kMostThreads, std::max<int64_t>(kThreadsPerBlock, kMostScratch / bytes)});
+  const int64_t resident = resident_blocks(&job_kernel<Job>, kThreadsPerBlock) * kThreadsPerBlock;
+  const int64_t threads = std::min({count, resident, std::max<int64_t>(kThreadsPerBlock, kMostScratch / bytes)});
   const int64_t blocks = (threads + kThreadsPerBlock - 1) / kThreadsPerBlock;
   void* scratch = nullptr;
   CUDA_CHECK(cudaMallocAsync(&scratch, static_cast<size_t>(blocks * kThreadsPerBlock * bytes), on));

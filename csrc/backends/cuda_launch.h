@@ -2,6 +2,7 @@
 #pragma once
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -54,6 +55,45 @@ class DeviceMemory {
  private:
   void* at_ = nullptr;
 };
+
+// Memory of the host that kernels can reach, for as long as this lives.
+class HostMemory {
+ public:
+  HostMemory() = default;
+  explicit HostMemory(int64_t bytes) {
+    CUDA_CHECK(cudaHostAlloc(&at_, static_cast<size_t>(bytes), cudaHostAllocPortable | cudaHostAllocMapped));
+  }
+  HostMemory(HostMemory&& other) noexcept : at_(other.at_) { other.at_ = nullptr; }
+  HostMemory& operator=(HostMemory&& other) noexcept {
+    std::swap(at_, other.at_);
+    return *this;
+  }
+  ~HostMemory() { (void)cudaFreeHost(at_); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(at_);
+  }
+
+ private:
+  void* at_ = nullptr;
+};
+
+// Whether what is launched on a stream is recorded, not run: then nothing may be waited for.
+inline bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+// Blocks of a kernel that the current device runs at once.
+template <class Kernel>
+int64_t resident_blocks(Kernel kernel, int threads_per_block) {
+  int device = 0, multiprocessors = 0, each = 0;
+  CUDA_CHECK(cudaGetDevice(&device));
+  CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, threads_per_block, 0));
+  return std::max<int64_t>(1, int64_t{each} * multiprocessors);
+}
 
 // A block's own memory, of the size it was launched with.
 #if defined(__CUDACC__)

@@ -12,25 +12,43 @@ constexpr int kThreadsPerBlock = 128;
 constexpr int64_t kMostScratch = int64_t{1} << 30;  // bytes, of all threads of an environment together
 constexpr int64_t kMostShared = 24 << 10;           // bytes of a block, so that several blocks fit a multiprocessor
 
+// A world that some options make much simpler (is_thin(config)) names what it then is: Thin, whose steps have a kernel
+// of their own that takes fewer registers.
+template <class W, class = void>
+constexpr bool has_thin = false;
+template <class W>
+constexpr bool has_thin<W, std::void_t<typename W::Thin>> = true;
+
 // A world that may be shown by a warp says so: kMayBeWide.
 template <class W, class = void>
 constexpr bool may_be_wide = false;
 template <class W>
 constexpr bool may_be_wide<W, std::void_t<decltype(W::kMayBeWide)>> = W::kMayBeWide;
 
-// Written by kernels, read by the host without waiting: it lives in host memory that both can reach.
+// The first refused action since the last was taken note of: in host memory that both can reach, so that the host looks
+// without waiting. `fault` is written last, and by one thread only: the one that finds the ticket, in device memory,
+// free.
 struct SharedFault {
-  int32_t fault;
-  int32_t action;
+  int32_t fault, action;
   int64_t slot;
+};
+struct Faults {
+  SharedFault* told;
+  int32_t* ticket;
 
-  __device__ void report(Fault what, int64_t of_slot, int32_t its_action) {
-    if (atomicCAS_system(&fault, 0, static_cast<int32_t>(what)) != 0) return;
-    action = its_action;
-    slot = of_slot;
+  __device__ void report(Fault what, int64_t slot, int32_t action) const {
+    if (atomicCAS(ticket, 0, 1) != 0) return;
+    told->action = action;
+    told->slot = slot;
     __threadfence_system();
+    *static_cast<volatile int32_t*>(&told->fault) = static_cast<int32_t>(what);
   }
 };
+// In the order of the stream: what was refused before this is forgotten.
+static __global__ void forget_faults(Faults faults) {
+  *static_cast<volatile int32_t*>(&faults.told->fault) = 0;
+  *faults.ticket = 0;
+}
 
 // Slots whose next episode another kernel begins.
 struct Pending {
@@ -72,8 +90,9 @@ struct Staging {
     return s;
   }
   static bool is_staged(const Field& field) { return field.bytes() > 16 || (field.bytes() & (field.bytes() - 1)) != 0; }
-  static int64_t room() { return (static_cast<int64_t>(sizeof(Arrays)) + 15) / 16 * 16; }
-  int64_t shared_bytes() const { return bytes; }
+  MESA_HD static int64_t room() { return (static_cast<int64_t>(sizeof(Arrays)) + 15) / 16 * 16; }
+  int64_t shared_bytes() const { return stages() ? bytes : 0; }
+  MESA_HD bool stages() const { return bytes > room(); }
 
   // Where a block's threads write: row `slot` of a staged field is that of slot - first in shared memory.
   __device__ void lay_out(const Arrays& given, int64_t first, uint8_t* shared, Arrays& out) const {
@@ -83,7 +102,7 @@ struct Staging {
     }
   }
   // A slot that is left as it was keeps its observation.
-  __device__ void keep_row(const Arrays& given, int64_t slot, Arrays& staged) const {
+  __device__ void keep_row(const Arrays& given, int64_t slot, const Arrays& staged) const {
     for (int f = 0; f < fields; ++f)
       for (int i = 0; i < row[f]; ++i) staged.row<uint8_t>(f, slot)[i] = given.row<uint8_t>(f, slot)[i];
   }

@@ -10,37 +10,47 @@
 namespace mesa {
 
 // A slot a thread. Slots whose next episode needs memory to begin in, as mazes do, are left to begin_kernel: a few long
-// resets would hold up the warps they are in.
-template <class W>
-__global__ void __launch_bounds__(kThreadsPerBlock)
-    step_kernel(Batch<W> batch, Staging staging, Pending pending, Workplaces places, SharedFault* faults) {
-  Arrays& observation = *reinterpret_cast<Arrays*>(shared_memory());
+// resets would hold up the warps they are in. kThin: W is the Thin of some world, and all its slots are left for later.
+template <class W, bool kThin>
+__global__ void __launch_bounds__(kThreadsPerBlock, kThin ? 8 : 1)
+    step_kernel(const __grid_constant__ Batch<W> batch, const __grid_constant__ Staging staging, Pending pending,
+                Workplaces places, Faults faults) {
+  const bool stages = staging.stages();
+  Arrays& staged = *reinterpret_cast<Arrays*>(shared_memory());
+  const Arrays& observation = stages ? staged : batch.memory.observation;
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
   const OneLane lanes;
   for (int64_t first = int64_t{blockIdx.x} * blockDim.x; first < batch.num_slots; first += stride) {
-    if (threadIdx.x == 0) staging.lay_out(batch.memory.observation, first, shared_memory(), observation);
-    __syncthreads();
+    if (stages) {
+      if (threadIdx.x == 0) staging.lay_out(batch.memory.observation, first, shared_memory(), staged);
+      __syncthreads();
+    }
     const int64_t slot = first + threadIdx.x;
     if (slot < batch.num_slots) {
       const Scratch scratch = places.scratch(int64_t{blockIdx.x} * blockDim.x + threadIdx.x);
       const Act act = act_in_slot(batch, batch, slot, observation, lanes, scratch);
       if (act.fault != Fault::kNone) {
-        faults->report(act.fault, slot, batch.memory.action[slot]);
-        staging.keep_row(batch.memory.observation, slot, observation);
-      } else if (act.begins && pending.slots) {
-        pending.add(slot);
+        faults.report(act.fault, slot, batch.memory.action[slot]);
+        if (stages) staging.keep_row(batch.memory.observation, slot, observation);
       } else if (act.begins) {
-        begin_next(batch, slot, observation, lanes, scratch);
+        if (kThin || pending.slots) {
+          pending.add(slot);
+        } else if constexpr (!kThin) {
+          begin_next(batch, slot, observation, lanes, scratch);
+        }
       }
     }
-    __syncthreads();
-    staging.copy_out(batch.memory.observation, first, batch.num_slots, observation);
-    __syncthreads();
+    if (stages) {
+      __syncthreads();
+      staging.copy_out(batch.memory.observation, first, batch.num_slots, observation);
+      __syncthreads();
+    }
   }
 }
 
 template <class W>
-__global__ void __launch_bounds__(kThreadsPerBlock) begin_kernel(Batch<W> batch, Pending pending, Workplaces places) {
+__global__ void __launch_bounds__(kThreadsPerBlock)
+    begin_kernel(const __grid_constant__ Batch<W> batch, Pending pending, Workplaces places) {
   const int64_t thread = int64_t{blockIdx.x} * blockDim.x + threadIdx.x, stride = int64_t{gridDim.x} * blockDim.x;
   const int64_t count = *pending.count;
   for (int64_t i = thread; i < count; i += stride)
@@ -50,21 +60,21 @@ __global__ void __launch_bounds__(kThreadsPerBlock) begin_kernel(Batch<W> batch,
 // A slot a warp: one lane plays, all of them write what is shown.
 template <class W>
 __global__ void __launch_bounds__(kThreadsPerBlock)
-    step_wide_kernel(Batch<W> batch, Workplaces places, SharedFault* faults) {
+    step_wide_kernel(const __grid_constant__ Batch<W> batch, Workplaces places, Faults faults) {
   const WarpLanes lanes;
-  const int64_t warp = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32,
-                stride = int64_t{gridDim.x} * blockDim.x / 32;
+  const int64_t warp = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32;
+  const int64_t stride = int64_t{gridDim.x} * blockDim.x / 32;
   const Scratch scratch = places.scratch(warp);
   for (int64_t slot = warp; slot < batch.num_slots; slot += stride) {
     const Act act = act_in_slot(batch, batch, slot, batch.memory.observation, lanes, scratch);
-    if (act.fault != Fault::kNone && lanes.leads()) faults->report(act.fault, slot, batch.memory.action[slot]);
+    if (act.fault != Fault::kNone && lanes.leads()) faults.report(act.fault, slot, batch.memory.action[slot]);
     if (act.begins) begin_next(batch, slot, batch.memory.observation, lanes, scratch);
   }
 }
 
 template <class W, class Lanes>
 __global__ void __launch_bounds__(kThreadsPerBlock)
-    reset_kernel(Batch<W> batch, ResetRequest request, Workplaces places) {
+    reset_kernel(const __grid_constant__ Batch<W> batch, ResetRequest request, Workplaces places) {
   const Lanes lanes;
   const int64_t worker = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / lanes.size();
   const int64_t stride = int64_t{gridDim.x} * blockDim.x / lanes.size();
@@ -78,9 +88,11 @@ class CudaBackend final : public Bound<W> {
   CudaBackend(const Options& options, const Settings& settings, int device)
       : Bound<W>(options, settings), device_(device) {
     const OnDevice here(device_);
-    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&faults_), sizeof *faults_,
-                             cudaHostAllocPortable | cudaHostAllocMapped));
-    *faults_ = SharedFault{};
+    told_ = HostMemory(sizeof(SharedFault));
+    *told_.template as<SharedFault>() = SharedFault{};
+    ticket_ = DeviceMemory(sizeof(int32_t));
+    CUDA_CHECK(cudaMemset(ticket_.template as<void>(), 0, sizeof(int32_t)));
+    faults_ = {told_.template as<SharedFault>(), ticket_.template as<int32_t>()};
     const int64_t slots = settings.num_envs, lanes = is_wide() ? 32 : 1;
     places_.bytes = (this->needs_.scratch() + 15) / 16 * 16;
     workers_ = places_.bytes > 0 ? std::min(slots, std::max<int64_t>(1, kMostScratch / places_.bytes)) : slots;
@@ -92,13 +104,12 @@ class CudaBackend final : public Bound<W> {
       pending_ = {pending_memory_.template as<unsigned long long>(), pending_memory_.template as<uint32_t>() + 4};
     }
   }
-  ~CudaBackend() override { (void)cudaFreeHost(faults_); }  // fails only if the context is gone, and the memory with it
 
   void reset(const ResetRequest& request, void* stream) override {
     const auto lock = this->own();
     const OnDevice here(device_);
-    *faults_ = SharedFault{};
     const auto on = static_cast<cudaStream_t>(stream);
+    if (!request.mask) CUDA_CHECK(launch(&forget_faults, 1, 1, 0, on, faults_));
     if constexpr (may_be_wide<W>) {
       if (is_wide()) {
         CUDA_CHECK(launch(&reset_kernel<W, WarpLanes>, blocks_of_workers(32), kThreadsPerBlock, 0, on, this->batch_,
@@ -114,24 +125,16 @@ class CudaBackend final : public Bound<W> {
     const auto lock = this->own();
     const OnDevice here(device_);
     launch_step(static_cast<cudaStream_t>(stream));
-    return seen_fault(stream);
+    return seen_fault(static_cast<cudaStream_t>(stream));
   }
 
   FaultReport fault(void* stream) override {
     const auto lock = this->own();
     const OnDevice here(device_);
-    return seen_fault(stream);
+    return seen_fault(static_cast<cudaStream_t>(stream));
   }
 
  private:
-  FaultReport seen_fault(void* stream) {
-    const volatile SharedFault* seen = faults_;
-    if (seen->fault == 0) return {};
-    CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
-    const FaultReport report{static_cast<Fault>(seen->fault), seen->slot, seen->action};
-    *faults_ = SharedFault{};
-    return report;
-  }
   bool is_wide() const { return may_be_wide<W> && this->needs_.wide; }
   unsigned blocks_of_workers(int64_t lanes) const { return blocks_for(workers_ * lanes, kThreadsPerBlock); }
 
@@ -146,17 +149,39 @@ class CudaBackend final : public Bound<W> {
     if (pending_.slots) CUDA_CHECK(cudaMemsetAsync(pending_.count, 0, sizeof *pending_.count, on));
     const Staging staging = Staging::of(this->spec_.observation);
     const int64_t workers = this->needs_.step_scratch > 0 ? workers_ : this->batch_.num_slots;
-    CUDA_CHECK(launch(&step_kernel<W>, blocks_for(workers, staging.threads), staging.threads, staging.shared_bytes(),
-                      on, this->batch_, staging, pending_, places_, faults_));
-    if (pending_.slots)
-      CUDA_CHECK(
-          launch(&begin_kernel<W>, blocks_of_workers(1), kThreadsPerBlock, 0, on, this->batch_, pending_, places_));
+    const unsigned slot_blocks = blocks_for(workers, staging.threads);
+    const auto launch_kernel = [&](auto kernel, const auto& batch) {
+      CUDA_CHECK(launch(kernel, slot_blocks, staging.threads, staging.shared_bytes(), on, batch, staging, pending_,
+                        places_, faults_));
+    };
+    if constexpr (has_thin<W>) {
+      if (W::is_thin(this->batch_.config)) {
+        launch_kernel(&step_kernel<typename W::Thin, true>, this->batch_.template as<typename W::Thin>());
+      } else {
+        launch_kernel(&step_kernel<W, false>, this->batch_);
+      }
+    } else {
+      launch_kernel(&step_kernel<W, false>, this->batch_);
+    }
+    if (!pending_.slots) return;
+    const unsigned blocks = blocks_of_workers(1);
+    CUDA_CHECK(launch(&begin_kernel<W>, blocks, kThreadsPerBlock, 0, on, this->batch_, pending_, places_));
+  }
+  FaultReport seen_fault(cudaStream_t on) {
+    const volatile SharedFault* told = faults_.told;
+    if (told->fault == 0 || is_capturing(on)) return {};
+    CUDA_CHECK(cudaStreamSynchronize(on));
+    const FaultReport report{static_cast<Fault>(told->fault), told->slot, told->action};
+    faults_.told->fault = 0;
+    CUDA_CHECK(cudaMemsetAsync(faults_.ticket, 0, sizeof *faults_.ticket, on));
+    return report;
   }
 
   int device_;
   int64_t workers_ = 0;  // threads, or warps, that each have scratch of their own
-  SharedFault* faults_ = nullptr;
-  DeviceMemory scratch_, pending_memory_;
+  HostMemory told_;      // freed last: freeing device memory waits for what still runs
+  DeviceMemory ticket_, scratch_, pending_memory_;
+  Faults faults_{};
   Workplaces places_{};
   Pending pending_{};
 };

@@ -10,12 +10,12 @@ namespace mesa {
 namespace {
 
 constexpr int kWarpsPerBlock = 4;
-constexpr int64_t kMostWarps = int64_t{1} << 14;
 constexpr int64_t kMostScratch = int64_t{4} << 30;  // bytes
 
 template <class Job>
 __global__ void __launch_bounds__(32 * kWarpsPerBlock)
-    job_kernel(Job job, int64_t count, uint8_t* scratch, int64_t bytes, unsigned long long* next) {
+    job_kernel(const __grid_constant__ Job job, int64_t count, uint8_t* scratch, int64_t bytes,
+               unsigned long long* next) {
   const WarpLanes lanes;
   const int64_t warp = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32;
   for (;;) {
@@ -29,10 +29,11 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
 
 template <class Job>
 void run_on_cuda(const Job& job, int64_t count, int32_t device, void* stream) {
-  CUDA_CHECK(cudaSetDevice(device));
+  const OnDevice here(device);
   const auto on = static_cast<cudaStream_t>(stream);
   const int64_t bytes = std::max<int64_t>(16, (job.scratch_bytes(1) + 15) / 16 * 16);
-  const int64_t warps = std::min({count, kMostWarps, std::max<int64_t>(kWarpsPerBlock, kMostScratch / bytes)});
+  const int64_t resident = resident_blocks(&job_kernel<Job>, 32 * kWarpsPerBlock) * kWarpsPerBlock;
+  const int64_t warps = std::min({count, resident, std::max<int64_t>(kWarpsPerBlock, kMostScratch / bytes)});
   const int64_t blocks = (warps + kWarpsPerBlock - 1) / kWarpsPerBlock;
   void* memory = nullptr;  // the counter, then the scratch
   CUDA_CHECK(cudaMallocAsync(&memory, static_cast<size_t>(16 + blocks * kWarpsPerBlock * bytes), on));

@@ -110,7 +110,9 @@ void bind_mazes(py::module_& m) {
       [](const std::string& algorithm, const py::dict& options, int32_t rows, int32_t cols, uint64_t seed,
          uint64_t first, int64_t count, uintptr_t bits, const Machine& machine) {
         const Layout layout = read_layout(algorithm, rows, cols, options_from(options));
-        run(GenerateMazes{packed(bits, rows, cols), layout, seed, first}, count, machine);
+        GenerateMazes job{packed(bits, rows, cols), layout, seed, first, {}};
+        job.table.fill(layout);
+        run(job, count, machine);
       },
       py::arg("algorithm"), py::arg("options"), py::arg("rows"), py::arg("cols"), py::arg("seed"), py::arg("first"),
       py::arg("count"), py::arg("bits"), py::arg("machine"));

@@ -104,6 +104,11 @@ struct Batch {
   int32_t max_episode_steps;  // 0: no limit
   Autoreset autoreset;
   bool history;
+
+  template <class Other>  // of the same Config and State
+  Batch<Other> as() const {
+    return {config, memory, num_slots, first_slot, num_actions, max_episode_steps, autoreset, history};
+  }
 };
 
 // A world's State sits behind the header; what its size depends on options for (its tail) sits behind that.

@@ -14,7 +14,7 @@
 
 // For what happens once an episode: kept out of the loop over slots, whose registers it would take.
 #if defined(__CUDACC__)
-#define MESA_HD_RARE __host__ __device__ inline
+#define MESA_HD_RARE __host__ __device__ __noinline__
 #elif defined(__GNUC__) || defined(__clang__)
 #define MESA_HD_RARE inline __attribute__((noinline))
 #else

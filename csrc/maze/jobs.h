@@ -35,7 +35,8 @@ struct PackedMazes {
 struct GenerateMazes {
   PackedMazes mazes;
   Layout layout;
-  uint64_t seed, first;  // number of maze 0
+  uint64_t seed, first;     // number of maze 0
+  DepthFirst::Table table;  // of this layout, made once
 
   static constexpr int64_t kMostAtOnce = 256;
   MESA_HD int64_t scratch_bytes(int lanes) const { return layout_scratch_bytes(layout, lanes); }
@@ -45,7 +46,7 @@ struct GenerateMazes {
     int64_t begin;
     MESA_HD Key key(int64_t i) const { return numbered_key(job.seed, job.first + static_cast<uint64_t>(begin + i)); }
     MESA_HD Lattice lattice(int64_t i) const { return job.mazes[begin + i]; }
-    MESA_HD const DepthFirst::Table* table() const { return nullptr; }
+    MESA_HD const DepthFirst::Table* table() const { return &job.table; }
     MESA_HD void finished(int64_t) const {}
   };
   template <int kLanes>

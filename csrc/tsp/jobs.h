@@ -12,7 +12,8 @@
 namespace mesa {
 
 enum class TourMethod : int32_t { kAuto = 0, kHeldKarp = 1, kBranchAndBound = 2, kBranchAndCut = 3 };
-constexpr int32_t kHeldKarpUpTo = 12;  // cities; beyond, branch and bound is quicker (docs/log.md)
+constexpr int32_t kHeldKarpOfPlaces = 9;  // the same for cities in few places: its memory is every search's
+constexpr int32_t kHeldKarpUpTo = 12;     // cities; beyond, branch and bound is quicker (docs/log.md)
 
 // What is found, an array a field, one entry a problem.
 struct TourArrays {
@@ -61,7 +62,7 @@ struct SolveTours {
     const int64_t kept = problems.bytes() + 2 * Scratch::bytes_for<uint8_t>(n);
     if (route() == TourMethod::kHeldKarp) return kept + held_karp_bytes(n);
     const int64_t search = Neighbours::bytes(n) + LocalSearch::bytes(n) + BranchAndBound::bytes(n);
-    const int64_t small = held_karp_bytes(kHeldKarpUpTo);  // what is left of cities in few places
+    const int64_t small = held_karp_bytes(kHeldKarpOfPlaces);
     return kept + SamePlace::bytes(n) + (search > small ? search : small);
   }
 
@@ -103,7 +104,7 @@ struct SolveTours {
     } else {
       const Distances between = same.distances(d, scratch);
       lanes.sync();
-      if (method == TourMethod::kAuto && same.places <= kHeldKarpUpTo) {
+      if (method == TourMethod::kAuto && same.places <= kHeldKarpOfPlaces) {
         how = TourMethod::kHeldKarp;
         bound = dynamic_programme(lanes, between, of_places, counts, scratch);
       } else {

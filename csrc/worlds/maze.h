@@ -11,7 +11,10 @@
 
 namespace mesa {
 
+struct PlainMaze;
+
 struct Maze {
+  using Thin = PlainMaze;
   static constexpr const char* kId = "Maze-v0";
   static constexpr bool kMayBeWide = true;
   using Config = MazeConfig;
@@ -178,6 +181,7 @@ struct Maze {
   }
 
   // Tail: objects and rewards, the picture; for the oracle, actions to go from everywhere, then the cells visited.
+  MESA_HD static bool is_thin(const Config& c) { return c.plain && !c.oracle; }
   static Needs needs(const Config& c) {
     const int64_t placing = MazeTask::scratch_bytes(c), knowing = c.oracle ? MazeAim::scratch_bytes(c) : 0;
     Needs needs;
@@ -278,7 +282,9 @@ struct Maze {
 
   MESA_HD static bool ended(const Config& c, const State& s) { return s.trial >= c.trials; }
   MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key& key, Scratch scratch) {
-    if (!c.plain) return step_with_options(c, s, action, key, scratch);
+    return c.plain ? step_plainly(c, s, action) : step_with_options(c, s, action, key, scratch);
+  }
+  MESA_HD static Outcome step_plainly(const Config& c, State& s, int32_t action) {
     const int moves = MazeTiles::can_go(c, s, s.row, s.col, action);
     s.row = static_cast<uint8_t>(s.row + moves * row_step(action));
     s.col = static_cast<uint8_t>(s.col + moves * col_step(action));
@@ -411,10 +417,14 @@ struct Maze {
 
   template <class Lanes>
   MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes& lanes) {
-    if (!c.plain) {
+    if (c.plain) {
+      observe_plainly(c, s, row, lanes);
+    } else {
       observe_with_options(c, s, row, lanes);
-      return;
     }
+  }
+  template <class Lanes>
+  MESA_HD static void observe_plainly(const Config& c, const State& s, const Row& row, const Lanes& lanes) {
     uint8_t* out = row.field<uint8_t>(0);
     const Sight seen = sight(c, s);
     MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, out, lanes);
@@ -635,6 +645,19 @@ struct Maze {
     picture.at(2 * s.row + 1, 2 * s.col + 1) = agent;
     return picture;
   }
+};
+
+// The same world as far as steps of a plain config go, which is all that a kernel of its own holds.
+struct PlainMaze : Maze {
+  MESA_HD static Outcome step(const Config& c, State& s, int32_t action, const Key&, Scratch) {
+    return step_plainly(c, s, action);
+  }
+  template <class Lanes>
+  MESA_HD static void observe(const Config& c, const State& s, const Row& row, const Lanes& lanes) {
+    observe_plainly(c, s, row, lanes);
+  }
+  template <class Lanes>
+  MESA_HD static void oracle(const Config&, State&, const Row&, const Lanes&, Scratch) {}  // a thin config has none
 };
 
 static_assert(Maze::kWall == kTileWall && Maze::kFloor == kTileFloor && Maze::kGoal == kTileGoal &&
