@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 python=${PYTHON:-python3}
 wheels=${MESASIM_WHEELS:-$root/.whl}
-build_limit=200 # seconds
+build_limit=300 # seconds
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONUNBUFFERED=1 PYTHONPATH=${PYTHONPATH:-}

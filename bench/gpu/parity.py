@@ -1,5 +1,5 @@
 """The device computes what the CPU computes: every committed signature; rollouts, mazes, their
-solutions, tours, generated data bit for bit; branch and bound's proved lengths."""
+solutions, tours, generated data bit for bit; branch and bound's proved lengths. Cut short it is a failure."""
 
 from __future__ import annotations
 
@@ -40,21 +40,28 @@ def signatures(on: dict[str, Any], quick: bool) -> Iterator[Check]:
 
 
 def rollouts(on: dict[str, Any], quick: bool) -> Iterator[Check]:
-    """Every array of every variant, over several blocks of threads and one that is not full."""
-    slots, steps = (33, 12) if quick else (2049, 48)
+    """Every array of every variant in each autoreset mode, over several blocks of threads and one that is not full; and
+    given levels, too few for the slots and more than most of them play."""
+    slots, steps = (33, 12) if quick else (1025, 40)
 
-    def same(world: str, options: dict[str, Any]) -> bool:
+    def same(world: str, options: dict[str, Any], levels: mazes.Mazes | None = None) -> bool:
         stories = []
-        for where in ({"device": "cpu", "num_threads": 1}, on):
-            env = MesaVectorEnv(
-                world, slots, history=True, oracle=True, autoreset_mode="SameStep", first_slot=5, **where, **options
-            )
+        for where in (CPU, on):
+            given = {} if levels is None else {"levels": levels.to(where["device"])}
+            env = MesaVectorEnv(world, slots, history=True, oracle=True, first_slot=5, **where, **given, **options)
             stories.append(record(env, steps, seed=7))
         return all(np.array_equal(array, stories[1][name], equal_nan=True) for name, array in stories[0].items())
 
-    for world in _core.world_ids():
-        for options in load_spec(world).variants[: 1 if quick else None]:
-            yield f"rollout {world} {dict(options) or ''}".strip(), partial(same, world, dict(options))
+    for mode, limit in MODES.items():
+        how = {"autoreset_mode": mode, **limit}
+        for world in _core.world_ids():
+            for options in load_spec(world).variants[: 1 if quick else None]:
+                what = f"rollout {world} {dict(options) or ''}".strip()
+                yield f"{what}, {mode}", partial(same, world, {**options, **how})
+        for count in (slots // 2, 9 * slots):
+            levels = mazes.generate(count, 5, "kruskal", seed=8, **CPU)
+            options = {"size": 5, "view": 0, **how, **SHORT}
+            yield f"rollout Maze-v0 of {count} levels, {mode}", partial(same, "Maze-v0", options, levels)
 
 
 def labyrinths(on: dict[str, Any], quick: bool) -> Iterator[Check]:
@@ -137,6 +144,8 @@ def generators(on: dict[str, Any], quick: bool) -> Iterator[Check]:
         yield f"regression data, num_tasks={num_tasks}", partial(fitted, num_tasks)
 
 
+SHORT = {"max_episode_steps": 7}  # so that every slot begins anew, several times
+MODES: dict[str, dict[str, Any]] = {"SameStep": {}, "NextStep": SHORT, "Disabled": SHORT}  # the last by masked resets
 PATHS = ("start", "goal", "length", "unique", "packed_moves")  # of mazes.Solutions
 CPU = {"device": "cpu", "num_threads": 1}
 
@@ -155,7 +164,7 @@ def longest(instances: torch.Tensor) -> torch.Tensor:
 
 
 def main(argv: list[str] | None = None) -> int:
-    part = Part(__doc__, argv)
+    part = Part(__doc__, argv, complete=True)
     on: dict[str, Any] = {"device": str(part.device)}
     if not part.cuda:
         on["num_threads"] = 2  # on a CPU, against one thread

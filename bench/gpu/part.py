@@ -19,12 +19,15 @@ from mesasim.devices import check_device
 class Part:
     """One part's flags and findings. Every finding is on disk at once: a part that is killed loses nothing.
 
+    Args:
+        complete: the part is worth nothing unless it comes to its end: running out of time is a failure.
+
     Attributes:
         device: where to measure.
         quick: small sizes, to run every line on a CPU in seconds.
     """
 
-    def __init__(self, description: str | None, argv: list[str] | None = None) -> None:
+    def __init__(self, description: str | None, argv: list[str] | None = None, *, complete: bool = False) -> None:
         parser = argparse.ArgumentParser(description=description)
         parser.add_argument("--device", default="cuda:0", help="cuda[:i] or cpu")
         parser.add_argument("--quick", action="store_true", help="small sizes")
@@ -33,7 +36,8 @@ class Part:
         flags = parser.parse_args(argv)
         self.device, self.quick, self.out = check_device(flags.device), flags.quick, flags.out
         self.cuda = self.device.type == "cuda"
-        self._deadline = time.monotonic() + flags.seconds
+        self._deadline, self._complete = time.monotonic() + flags.seconds, complete
+        self._cut_short = False
         self._found: dict[str, Any] = {"rows": [], "failures": [], "left_out": [], "finished": False}
         self._write()
 
@@ -53,11 +57,18 @@ class Part:
         self._write()
 
     def in_time(self, what: str) -> bool:
-        """Whether a new row may begin; if not, `what` is noted as left out."""
-        if time.monotonic() < self._deadline:
+        """Whether a new row may begin; if not, `what` is noted as left out, which a part that must be complete fails by."""
+        if self.seconds_left() > 0:
             return True
+        if self._complete and not self._cut_short:
+            self.fail(f"the time was up before {what} and what follows")
+        self._cut_short = True
         self.leave_out(f"{what}: the part's time was up")
         return False
+
+    def seconds_left(self) -> float:
+        """Until the part's time is up; negative afterwards."""
+        return self._deadline - time.monotonic()
 
     def finish(self) -> int:
         """Closes the report; the exit status."""

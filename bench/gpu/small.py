@@ -18,13 +18,14 @@ def main() -> int:
     on = check_device(parser.parse_args().device)
     for world in _core.world_ids():
         for options in load_spec(world).variants[:3]:
-            env = MesaVectorEnv(
-                world, 130, device=on, num_threads=1, seed=1, history=True, oracle=True, autoreset_mode="SameStep",
-                **dict(options),
-            )  # fmt: skip
-            env.reset()
-            for step in range(3):
-                env.step(torch.full((130,), step % len(env.world_spec.actions), dtype=torch.int32, device=on))
+            for mode in ("SameStep", "NextStep"):
+                env = MesaVectorEnv(
+                    world, 130, device=on, num_threads=1, seed=1, history=True, oracle=True, autoreset_mode=mode,
+                    max_episode_steps=2, **dict(options),
+                )  # fmt: skip
+                env.reset()
+                for step in range(3):  # the third is of another episode
+                    env.step(torch.full((130,), step % len(env.world_spec.actions), dtype=torch.int32, device=on))
     for algorithm in mazes.algorithms():
         made = mazes.generate(40, (6, 11), algorithm, seed=1, device=on, num_threads=1)
         made.distances(0)
