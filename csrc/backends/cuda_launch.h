@@ -113,9 +113,14 @@ inline unsigned blocks_for(int64_t threads, int threads_per_block) {
   return static_cast<unsigned>(blocks < 1 ? 1 : blocks < most ? blocks : most);
 }
 
+// A kernel's parameters, each taken for as long as its padding may make it, have 4 KiB on every driver.
+template <class... Parameters>
+constexpr bool parameters_fit = (size_t{0} + ... + ((sizeof(Parameters) + 15) / 16 * 16)) <= 4096;
+
 template <class... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), unsigned blocks, int threads_per_block, int64_t shared_bytes,
                    cudaStream_t stream, const std::common_type_t<Parameters>&... arguments) {
+  static_assert(parameters_fit<Parameters...>, "a kernel's parameters have 4096 bytes");
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(blocks);
   config.blockDim = dim3(static_cast<unsigned>(threads_per_block));

@@ -249,6 +249,8 @@ PYBIND11_MODULE(_core, m) {
 
 #if defined(MESA_EMULATED_CUDA)
   m.def("run_planted", &run_planted, py::arg("name"), "A kernel with a known fault, for tests of the emulator.");
+  m.def("current_device", &current_device, "The emulated device that is this thread's current one.");
+  m.def("use_device", &use_device, py::arg("device"), "Makes it another.");
 #endif
 
   bind_solvers(m);

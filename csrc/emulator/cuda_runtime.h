@@ -21,6 +21,7 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidDevice = 101,
   cudaErrorLaunchFailure = 719
 };
 using cudaStream_t = struct mesa_emulated_stream*;
@@ -36,23 +37,38 @@ namespace emulator {
 // What lanes of a warp, or threads of a block, wait for together.
 enum class Meeting : int32_t { kNone, kBlock, kWarp, kShuffle };
 
+// A line of the source.
+struct Site {
+  const char* file = "";
+  int line = 0;
+  static constexpr Site here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+};
+// What a thread waits for and where. Those that meet must all be at the same: on a GPU, lanes that shuffle at different
+// places do not exchange anything, whatever each of them does there.
+struct Wait {
+  Meeting meeting = Meeting::kNone;
+  const char* call = "";
+  int operand = 0;  // what all must give alike, as the mask of a xor
+  Site at;
+};
+
 struct Thread {
   dim3 thread_idx, block_idx, block_dim, grid_dim;
   uint8_t* shared;
 };
 Thread& current();
 // Hands this lane's word to the others of its warp and returns that of `lane`. Lanes wait until all are here.
-uint64_t exchange(uint64_t word, unsigned lane);
-void meet(Meeting meeting);
+uint64_t exchange(uint64_t word, unsigned lane, const Wait& wait);
+void meet(const Wait& wait);
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
 const char* last_error();
 
 template <class T>
-T shuffle(T value, unsigned lane) {
+T shuffle(T value, unsigned lane, const char* call, int operand, Site at) {
   static_assert(sizeof(T) <= 8);
   uint64_t word = 0;
   memcpy(&word, &value, sizeof value);
-  word = exchange(word, lane);
+  word = exchange(word, lane, {Meeting::kShuffle, call, operand, at});
   memcpy(&value, &word, sizeof value);
   return value;
 }
@@ -72,24 +88,27 @@ inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_idx> blockIdx{};
 inline constexpr EmulatedIndex<&mesa::emulator::Thread::block_dim> blockDim{};
 inline constexpr EmulatedIndex<&mesa::emulator::Thread::grid_dim> gridDim{};
 
-inline void __syncthreads() {
-  mesa::emulator::meet(mesa::emulator::Meeting::kBlock);
+inline void __syncthreads(mesa::emulator::Site at = mesa::emulator::Site::here()) {
+  mesa::emulator::meet({mesa::emulator::Meeting::kBlock, "__syncthreads", 0, at});
 }
-inline void __syncwarp(unsigned) {
-  mesa::emulator::meet(mesa::emulator::Meeting::kWarp);
+inline void __syncwarp(unsigned, mesa::emulator::Site at = mesa::emulator::Site::here()) {
+  mesa::emulator::meet({mesa::emulator::Meeting::kWarp, "__syncwarp", 0, at});
 }
 inline void __threadfence_system() {}
 template <class T>
-T __shfl_xor_sync(unsigned, T value, int mask) {
-  return mesa::emulator::shuffle(value, (threadIdx.x & 31u) ^ static_cast<unsigned>(mask));
+T __shfl_xor_sync(unsigned, T value, int mask, mesa::emulator::Site at = mesa::emulator::Site::here()) {
+  const unsigned from = (threadIdx.x & 31u) ^ static_cast<unsigned>(mask);
+  return mesa::emulator::shuffle(value, from, "__shfl_xor_sync", mask, at);
 }
 template <class T>
-T __shfl_sync(unsigned, T value, int lane) {
-  return mesa::emulator::shuffle(value, static_cast<unsigned>(lane));
+T __shfl_sync(unsigned, T value, int lane, mesa::emulator::Site at = mesa::emulator::Site::here()) {
+  return mesa::emulator::shuffle(value, static_cast<unsigned>(lane), "__shfl_sync", 0, at);
 }
 
-inline int __any_sync(unsigned all, int predicate) {
-  for (int step = 16; step > 0; step /= 2) predicate |= __shfl_xor_sync(all, predicate, step);
+inline int __any_sync(unsigned, int predicate, mesa::emulator::Site at = mesa::emulator::Site::here()) {
+  for (unsigned step = 16; step > 0; step /= 2)
+    predicate |=
+        mesa::emulator::shuffle(predicate, (threadIdx.x & 31u) ^ step, "__any_sync", static_cast<int>(step), at);
   return predicate;
 }
 
@@ -147,12 +166,17 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaSt
   memset(memory, value, bytes);
   return cudaSuccess;
 }
+// Devices are alike but for their number; each host thread begins at the first.
+constexpr int kEmulatedDevices = 2;
+inline thread_local int emulated_device = 0;
 inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = emulated_device;
   return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int device) {
-  return device == 0 ? cudaSuccess : cudaErrorInvalidValue;
+  if (device < 0 || device >= kEmulatedDevices) return cudaErrorInvalidDevice;
+  emulated_device = device;
+  return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return cudaSuccess;
@@ -161,7 +185,7 @@ inline cudaError_t cudaGetLastError() {
   return cudaSuccess;
 }
 inline cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = kEmulatedDevices;
   return cudaSuccess;
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
@@ -169,7 +193,11 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 inline const char* cudaGetErrorString(cudaError_t error) {
-  return error == cudaErrorLaunchFailure ? mesa::emulator::last_error() : "an error of the emulated runtime";
+  return error == cudaErrorLaunchFailure      ? mesa::emulator::last_error()
+         : error == cudaErrorInvalidValue     ? "invalid argument"
+         : error == cudaErrorInvalidDevice    ? "invalid device ordinal"
+         : error == cudaErrorMemoryAllocation ? "out of memory"
+                                              : "no error";
 }
 
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };

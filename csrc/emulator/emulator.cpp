@@ -1,8 +1,8 @@
 // Runs the threads of a launch, each a fibre of the calling thread: block after block, and in a block one thread after
 // another up to where it waits for others. Everything happens in one order, so a run repeats itself; the variable
 // MESASIM_EMULATED_ORDER (ascending, descending) turns that order round, and what comes out must not change: code that
-// reads what another lane wrote without waiting for it does change. Lanes that wait for different things, for a lane
-// that is gone, or for ever, fail the launch with a message.
+// reads what another lane wrote without waiting for it does change. Lanes that wait for different things or at
+// different places, and threads that wait for one that is gone, fail the launch with a message.
 #include <ucontext.h>
 
 #include <algorithm>
@@ -19,10 +19,11 @@ namespace {
 
 constexpr unsigned kWarp = 32;
 constexpr size_t kStackBytes = size_t{512} << 10;
+constexpr size_t kMostSharedBytes = size_t{48} << 10;  // what a kernel has without asking for more (CUDA C++ guide)
 
 struct Fibre : Thread {
   jmp_buf here;
-  Meeting waits_for = Meeting::kNone;
+  Wait waits_for;
   bool started = false, ended = false;
   uint64_t word = 0, received = 0;
   unsigned from = 0;
@@ -40,7 +41,7 @@ class Block {
       static_cast<Thread&>(fibres_[t]) = place;
       fibres_[t].thread_idx = dim3(t);
       fibres_[t].started = fibres_[t].ended = false;
-      fibres_[t].waits_for = Meeting::kNone;
+      fibres_[t].waits_for = Wait{};
     }
     const unsigned warps = (count + kWarp - 1) / kWarp;
     for (;;) {
@@ -48,15 +49,20 @@ class Block {
         const unsigned warp = descending ? warps - 1 - w : w;
         if (!run_warp(warp * kWarp, std::min(count, (warp + 1) * kWarp), descending)) return false;
       }
-      unsigned waiting = 0;
-      for (const Fibre& fibre : fibres_) waiting += !fibre.ended;
-      if (waiting == 0) return true;
-      for (Fibre& fibre : fibres_) fibre.waits_for = Meeting::kNone;  // all that are left are at the block's barrier
+      // Whoever has not ended is at the block's barrier now.
+      const auto waits = std::find_if(fibres_.begin(), fibres_.end(), [](const Fibre& f) { return !f.ended; });
+      if (waits == fibres_.end()) return true;
+      for (Fibre& fibre : fibres_) {
+        if (fibre.ended) return fail("a thread waits at the block's barrier for one that has ended", *waits, fibre);
+        if (!same(fibre.waits_for, waits->waits_for))
+          return fail("threads of a block wait at different barriers", *waits, fibre);
+      }
+      for (Fibre& fibre : fibres_) fibre.waits_for = Wait{};
     }
   }
   Fibre& current() { return *current_; }
-  void wait(Meeting meeting) {
-    current_->waits_for = meeting;
+  void wait(const Wait& wait) {
+    current_->waits_for = wait;
     if (_setjmp(current_->here) == 0) _longjmp(scheduler_, 1);
   }
 
@@ -66,24 +72,26 @@ class Block {
     for (;;) {
       for (unsigned k = begin; k < end; ++k) {
         Fibre& fibre = fibres_[descending ? end - 1 - (k - begin) : k];
-        if (!fibre.ended && fibre.waits_for == Meeting::kNone) resume(fibre);
+        if (!fibre.ended && fibre.waits_for.meeting == Meeting::kNone) resume(fibre);
       }
-      Meeting meeting = Meeting::kNone;
-      unsigned here = 0;
+      const Fibre *waits = nullptr, *gone = nullptr;
       for (unsigned t = begin; t < end; ++t) {
-        if (fibres_[t].ended) continue;
-        ++here;
-        if (meeting != Meeting::kNone && fibres_[t].waits_for != meeting)
-          return fail("lanes of a warp wait for different things", t);
-        meeting = fibres_[t].waits_for;
+        const Fibre& fibre = fibres_[t];
+        if (fibre.ended) {
+          gone = &fibre;
+        } else if (waits == nullptr) {
+          waits = &fibre;
+        } else if (!same(fibre.waits_for, waits->waits_for)) {
+          return fail("lanes of a warp wait for different things", *waits, fibre);
+        }
       }
-      if (here == 0 || meeting == Meeting::kBlock) return true;
-      if (here != end - begin) return fail("a lane waits for one that has ended", begin);
-      for (unsigned t = begin; t < end && meeting == Meeting::kShuffle; ++t) {
-        if (begin + fibres_[t].from >= end) return fail("a lane reads from one that is not there", t);
+      if (waits == nullptr || waits->waits_for.meeting == Meeting::kBlock) return true;
+      if (gone != nullptr) return fail("a lane waits for one that has ended", *waits, *gone);
+      for (unsigned t = begin; t < end && waits->waits_for.meeting == Meeting::kShuffle; ++t) {
+        if (begin + fibres_[t].from >= end) return fail("a lane reads from one that is not there", fibres_[t], *waits);
         fibres_[t].received = fibres_[begin + fibres_[t].from].word;
       }
-      for (unsigned t = begin; t < end; ++t) fibres_[t].waits_for = Meeting::kNone;
+      for (unsigned t = begin; t < end; ++t) fibres_[t].waits_for = Wait{};
     }
   }
   void resume(Fibre& fibre) {
@@ -100,7 +108,11 @@ class Block {
     swapcontext(&unused, &context);  // from here on by longjmp, which leaves the signal mask alone
   }
   static void enter();
-  bool fail(const char* what, unsigned thread);
+  static bool same(const Wait& a, const Wait& b) {
+    return a.meeting == b.meeting && a.operand == b.operand && a.at.line == b.at.line && !strcmp(a.call, b.call) &&
+           !strcmp(a.at.file, b.at.file);
+  }
+  bool fail(const char* what, const Fibre& one, const Fibre& other);  // false
 
   std::vector<Fibre> fibres_;
   std::unique_ptr<uint8_t[]> stacks_;
@@ -118,9 +130,15 @@ void Block::enter() {
   _longjmp(running->scheduler_, 1);
 }
 
-bool Block::fail(const char* what, unsigned thread) {
-  error = std::string(what) + " (thread " + std::to_string(thread) + " of block " +
-          std::to_string(fibres_[thread].block_idx.x) + ")";
+bool Block::fail(const char* what, const Fibre& one, const Fibre& other) {
+  const auto told = [](const Fibre& fibre) {
+    const Wait& wait = fibre.waits_for;
+    const std::string name = wait.at.file, thread = "thread " + std::to_string(fibre.thread_idx.x);
+    if (fibre.ended) return thread + " has ended";
+    return thread + " at " + wait.call + ", " + name.substr(name.rfind('/') + 1) + ":" + std::to_string(wait.at.line);
+  };
+  error =
+      std::string(what) + " (block " + std::to_string(one.block_idx.x) + ": " + told(one) + "; " + told(other) + ")";
   return false;
 }
 
@@ -130,15 +148,15 @@ Thread& current() {
   return running->current();
 }
 
-void meet(Meeting meeting) {
-  running->wait(meeting);
+void meet(const Wait& wait) {
+  running->wait(wait);
 }
 
-uint64_t exchange(uint64_t word, unsigned lane) {
+uint64_t exchange(uint64_t word, unsigned lane, const Wait& wait) {
   Fibre& fibre = running->current();
   fibre.word = word;
   fibre.from = lane;
-  running->wait(Meeting::kShuffle);
+  running->wait(wait);
   return fibre.received;
 }
 
@@ -147,7 +165,7 @@ const char* last_error() {
 }
 
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
-  if (grid.x == 0 || block.x == 0 || block.x > 1024) return cudaErrorInvalidValue;
+  if (grid.x == 0 || block.x == 0 || block.x > 1024 || shared_bytes > kMostSharedBytes) return cudaErrorInvalidValue;
   const char* order = getenv("MESASIM_EMULATED_ORDER");
   const bool descending = order != nullptr && strcmp(order, "descending") == 0;
   Block fibres(block.x);
