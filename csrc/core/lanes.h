@@ -33,41 +33,51 @@ struct OneLane {
 };
 
 #if defined(__CUDACC__) || defined(MESA_EMULATED_CUDA)
+// Where lanes are called from, which the emulator compares (csrc/emulator); on a GPU nothing.
+#if defined(MESA_EMULATED_CUDA)
+using emulator::Site;
+#define MESA_AT , at
+#else
+struct Site {
+  __device__ static constexpr Site here() { return {}; }
+};
+#define MESA_AT
+#endif
 struct WarpLanes {
   static constexpr unsigned kAll = 0xffffffffu;
   __device__ int32_t lane() const { return static_cast<int32_t>(threadIdx.x & 31u); }
   __device__ int32_t size() const { return 32; }
   __device__ bool leads() const { return lane() == 0; }
-  __device__ void sync() const { __syncwarp(kAll); }
+  __device__ void sync(Site at = Site::here()) const { __syncwarp(kAll MESA_AT); }
   template <class T>
-  __device__ T min(T x) const {
+  __device__ T min(T x, Site at = Site::here()) const {
     for (int step = 16; step > 0; step /= 2) {
-      const T other = __shfl_xor_sync(kAll, x, step);
+      const T other = __shfl_xor_sync(kAll, x, step MESA_AT);
       x = other < x ? other : x;
     }
     return x;
   }
-  __device__ int64_t sum(int64_t x) const {
-    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(kAll, x, step);
+  __device__ int64_t sum(int64_t x, Site at = Site::here()) const {
+    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(kAll, x, step MESA_AT);
     return x;
   }
-  __device__ bool any(bool x) const { return __any_sync(kAll, x) != 0; }
+  __device__ bool any(bool x, Site at = Site::here()) const { return __any_sync(kAll, x MESA_AT) != 0; }
   template <class T>
-  __device__ T from(int32_t lane, T x) const {
-    return __shfl_sync(kAll, x, lane);
+  __device__ T from(int32_t lane, T x, Site at = Site::here()) const {
+    return __shfl_sync(kAll, x, lane MESA_AT);
   }
   template <class F>
-  __device__ auto once(const F& f) const {
+  __device__ auto once(const F& f, Site at = Site::here()) const {
     using Result = decltype(f());
     constexpr int kWords = (sizeof(Result) + 3) / 4;
     union {
       uint32_t word[kWords];
       Result result;
     } told{{}};
-    __syncwarp(kAll);
+    __syncwarp(kAll MESA_AT);
     if (leads()) told.result = f();
-    __syncwarp(kAll);
-    for (int i = 0; i < kWords; ++i) told.word[i] = __shfl_sync(kAll, told.word[i], 0);
+    __syncwarp(kAll MESA_AT);
+    for (int i = 0; i < kWords; ++i) told.word[i] = __shfl_sync(kAll, told.word[i], 0 MESA_AT);
     return told.result;
   }
 };

@@ -69,6 +69,16 @@ __global__ void barriers(int64_t* out) {
   out[threadIdx.x % 32] = 0;
 }
 
+// Two sums, of half a warp each.
+__global__ void sums(int64_t* out) {
+  const WarpLanes lanes;
+  if (threadIdx.x % 2 == 0) {
+    out[threadIdx.x] = lanes.sum(1);
+  } else {
+    out[threadIdx.x] = lanes.sum(2);
+  }
+}
+
 struct Planted {
   const char* name;
   void (*kernel)(int64_t*);
@@ -78,9 +88,9 @@ struct Planted {
 constexpr int64_t kWords = 32 * sizeof(int64_t), kMostShared = int64_t{48} << 10;
 constexpr Planted kPlanted[] = {
     {"sound", &sound, 32, 0},         {"roomy", &sound, 32, kMostShared}, {"too_roomy", &sound, 32, kMostShared + 1},
-    {"race", &race, 32, kWords},      {"divergence", &divergence, 32, 0}, {"places", &places, 32, 0},
-    {"masks", &masks, 32, 0},         {"absence", &absence, 32, 0},       {"lane_gone", &lane_gone, 64, 0},
-    {"warp_gone", &warp_gone, 64, 0}, {"barriers", &barriers, 64, 0},
+    {"sums", &sums, 32, 0},           {"race", &race, 32, kWords},        {"divergence", &divergence, 32, 0},
+    {"places", &places, 32, 0},       {"masks", &masks, 32, 0},           {"absence", &absence, 32, 0},
+    {"lane_gone", &lane_gone, 64, 0}, {"warp_gone", &warp_gone, 64, 0},   {"barriers", &barriers, 64, 0},
 };
 
 }  // namespace
