@@ -11,6 +11,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 from numba.extending import overload
 
 from mesasim.custom.compiling import compiled
@@ -89,21 +90,33 @@ def normal(key, purpose, index):
 
 
 def product(a, b):
-    """a * b, rounded. A GPU's compiler merges a product and the sum it goes into, and rounds once: other bits. Rules that
-    decide by floats write product(a, b) + c."""
-    return a * b
+    """a * b, rounded: float32 of two float32, an integer of two integers, else float64. A GPU's compiler merges a product and the
+    sum it goes into, and rounds once: other bits. Rules that decide by floats write product(a, b) + c."""
+    alike = any(isinstance(a, kind) and isinstance(b, kind) for kind in (np.float32, (int, np.integer)))
+    return a * b if alike else np.float64(a) * np.float64(b)
 
 
 @overload(product)
 def _product_on_cpu(a, b):
-    return lambda a, b: a * b
+    if _alike(a, b):
+        return lambda a, b: a * b
+    return lambda a, b: np.float64(a) * np.float64(b)
 
 
 @overload(product, target="cuda")
 def _product_on_cuda(a, b):
     from numba.cuda import libdevice
 
-    return lambda a, b: libdevice.dmul_rn(a, b)
+    if a == b == types.float32:
+        return lambda a, b: libdevice.fmul_rn(a, b)
+    if _alike(a, b):
+        return lambda a, b: a * b
+    return lambda a, b: libdevice.dmul_rn(np.float64(a), np.float64(b))
+
+
+def _alike(a, b):
+    """Whether the product of two types needs no conversion first."""
+    return a == b == types.float32 or (isinstance(a, types.Integer) and isinstance(b, types.Integer))
 
 
 @compiled

@@ -51,11 +51,44 @@ def toolkit(folder):
     return None
 
 
-def test_kernels_compile_for_gpus_without_spilling_or_merging_products_and_sums(tmp_path):
+PRODUCTS = """
+    import re, types, numba
+    from numba import cuda
+    import numba.cuda.dispatcher
+    from mesasim import custom
+    numba.cuda.dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=(9, 0))
+    def kernel(a, b, out):
+        out[0] = custom.product(a[0], b[0]) + a[1]
+    for one, other, result in (("float32", "float32", "float32"), ("float64", "float64", "float64"),
+                               ("float32", "float64", "float64"), ("float32", "int64", "float64"),
+                               ("int64", "int64", "int64")):
+        given = tuple(getattr(numba, kind)[::1] for kind in (one, other, result))
+        ptx, _ = cuda.compile_ptx(kernel, given, cc=(9, 0))
+        print(one, other, *sorted(set(re.findall(r"\\b(?:mul\\.rn|mul\\.lo|fma|mad)\\S*", ptx))))
+"""
+
+
+@pytest.fixture
+def cuda_home(tmp_path):
+    """(the toolkit's folder, ptxas)"""
     found = toolkit(tmp_path / "cuda")
     if found is None:
         pytest.skip("no CUDA toolkit with libnvvm and ptxas was found")
-    said = run(COMPILATION, str(tmp_path), str(found[1]), CUDA_HOME=str(found[0])).splitlines()
+    return found
+
+
+def test_products_are_rounded_as_what_they_are_of(cuda_home):
+    assert run(PRODUCTS, CUDA_HOME=str(cuda_home[0])).splitlines() == [
+        "float32 float32 mul.rn.f32",
+        "float64 float64 mul.rn.f64",
+        "float32 float64 mul.rn.f64",
+        "float32 int64 mul.rn.f64",
+        "int64 int64 mul.lo.s64",
+    ]
+
+
+def test_kernels_compile_for_gpus_without_spilling_or_merging_products_and_sums(cuda_home, tmp_path):
+    said = run(COMPILATION, str(tmp_path), str(cuda_home[1]), CUDA_HOME=str(cuda_home[0])).splitlines()
     print(*said, sep="\n")
     assert len(said) == 3
     for line in said:

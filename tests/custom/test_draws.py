@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from numba import typeof
 from plain.draws import Draws
 from test_rng import KNOWN_ANSWERS
 
 from mesasim import _core, custom
-from mesasim.custom.draws import normal_quantile, philox4x32_10
+from mesasim.custom.draws import normal_quantile, philox4x32_10, product
 
 KEYS = [(0, 0, 0), (2**64 - 1, 2**32 - 1, 2**32 - 1), (0x123456789ABCDEF0, 7, 2)]
 PURPOSES = (custom.TASK, custom.STEP, custom.DRIFT, 255)
@@ -41,3 +42,27 @@ def test_normal_is_the_native_quantile_of_the_uniform():
         [rng.uniform(0, 1, 5000), 10 ** rng.uniform(-16, -1, 5000), 1 - 10 ** rng.uniform(-15, -1, 5000)]
     )
     assert [normal_quantile(x) for x in p] == _core.normal_quantile(p).tolist()
+
+
+@custom.compiled
+def compiled_product(a, b):
+    return product(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        (np.float32(1.1), np.float32(3.3), np.float32),
+        (1.1, 3.3, np.float64),
+        (np.float32(1.1), 3.3, np.float64),
+        (np.float32(1.1), np.int8(3), np.float64),
+        (np.int64(2**53 + 1), np.int64(3), np.int64),
+    ],
+)
+def test_a_product_is_of_one_type_compiled_and_interpreted(a, b, kind):
+    exact = kind(a) * kind(b)
+    for one, other in ((a, b), (b, a)):
+        assert isinstance(product(one, other), kind)
+        compiled_product.compile((typeof(one), typeof(other)))
+        assert compiled_product.overloads[typeof(one), typeof(other)].signature.return_type == typeof(exact)
+        assert product(one, other) == compiled_product(one, other) == exact
