@@ -18,6 +18,7 @@ from mesasim.custom.cuda import cuda_kernels
 from mesasim.custom.declaring import Description, check_description
 from mesasim.custom.draws import Key
 from mesasim.custom.engine import CustomEngine
+from mesasim.custom.refusing import check_rule
 from mesasim.custom.slot import slot_rules
 from mesasim.spec import NUMPY_DTYPES
 
@@ -123,6 +124,7 @@ class CustomWorld:
             except Exception as error:  # besides its own errors, Numba lets those of its workings through
                 kind = "" if isinstance(error, NumbaError) else f"{type(error).__name__}: "
                 raise TypeError(f"{name}: Numba cannot compile {self.id}'s: {kind}{error}") from error
+            check_rule(name, self.id, function, given)
             _check_returned(name, function.overloads[given].signature.return_type)
 
 
@@ -133,7 +135,7 @@ def _row_type(one: _core.Field) -> types.Array:
 def _check_returned(name: str, returned: Any) -> None:
     if name == "step":
         parts: list[Any] = list(returned) if isinstance(returned, types.BaseTuple) else []  # type: ignore[call-overload]
-        right = len(parts) == 3 and isinstance(parts[0], (types.Number, types.Boolean))
+        right = len(parts) == 3 and isinstance(parts[0], (types.Integer, types.Float, types.Boolean))
         right = right and all(isinstance(part, types.Boolean) for part in parts[1:])
         allowed = "(reward, terminated, trial_over): a number and two bools"
     elif name == "valid":

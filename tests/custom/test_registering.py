@@ -1,8 +1,10 @@
 """What cannot be a world is refused at the door, by name."""
 
+import random
 from pathlib import Path
 
 import gymnasium
+import numba
 import numpy as np
 import pytest
 from test_contract import run_python
@@ -177,6 +179,71 @@ def answers(config, state, out):
 
 def not_bool(config, state, done):
     return 1.5
+
+
+def pays_imaginary(config, state, action, key):
+    return 1j, False, False
+
+
+def unseeded(config, state, action, key):
+    return np.random.rand(), False, False
+
+
+def of_python_unseeded(config, state, action, key):
+    return lucky(), False, False
+
+
+@custom.compiled
+def lucky():
+    return random.random()
+
+
+own: dict = {}
+exec(  # out of the reach of pytest, which rewrites what a test file asserts
+    "def asserts(config, state, action, key):\n    assert state.cell == 0\n    return 1.0, False, False", own
+)
+
+
+@custom.compiled
+def checked(cell):
+    if cell > 3:
+        raise ValueError("too far")
+    return cell
+
+
+def calls_what_raises(config, state, out):
+    out.cell[0] = checked(state.cell)
+
+
+def prints(config, state, key):
+    print(state.cell)
+
+
+def leaves_the_compiled(config, state, key):
+    with numba.objmode():
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:Code running in object mode")
+@pytest.mark.parametrize(
+    ("changed", "refusal"),
+    [
+        ({"step": pays_imaginary}, r"step: returns .*complex128.*, allowed: \(reward, terminated, trial_over\)"),
+        (
+            {"step": unseeded},
+            "step: Test-v0's draws random numbers that no seed decides .*np_random_state.*, allowed: draws of",
+        ),
+        ({"step": of_python_unseeded}, "step: Test-v0's draws random numbers that no seed decides .*py_random_state"),
+        ({"step": own["asserts"]}, r"step: Test-v0's raises or asserts \(asserts, line [0-9]+\), allowed: neither"),
+        ({"observe": calls_what_raises}, r"observe: Test-v0's raises or asserts \(checked, line [0-9]+\)"),
+        ({"reset": prints}, "reset: Test-v0's calls the interpreter .*, allowed: compiled code alone"),
+        ({"reset": leaves_the_compiled}, "reset: Test-v0's calls the interpreter"),
+    ],
+)
+def test_rules_that_only_a_cpu_or_no_seed_would_allow_are_refused_when_a_world_is_made(changed, refusal):
+    register(**changed)
+    with pytest.raises(TypeError, match=refusal):
+        mesasim.make_vec("Test-v0")
 
 
 @pytest.mark.parametrize(
