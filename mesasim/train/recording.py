@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,18 +17,46 @@ from torch import Tensor
 WARM_UPS = 3  # ordinary runs first: libraries choose their kernels and take their memory, an optimiser makes its own
 
 
+class CudaGraphs:
+    """torch's, all of one memory pool. Recording needs a stream of its own, and what is recorded must have run on that one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.stream = torch.cuda.Stream(device)
+        self.forget()
+
+    def forget(self) -> None:
+        self.pool = torch.cuda.graph_pool_handle()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        outer = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(outer)
+        with torch.cuda.stream(self.stream):
+            yield
+        outer.wait_stream(self.stream)
+
+    def new(self) -> torch.cuda.CUDAGraph:
+        return torch.cuda.CUDAGraph()
+
+    def record(self, graph: Any, function: Callable[[], object]) -> None:
+        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+            function()
+
+
 class Recorder:
     """Functions by key, and tensors by name that stay where they are.
 
     Args:
         device: where all of it happens.
         generators: those that recorded functions draw from; a replay goes on with their numbers.
+        graphs: what records; default: CUDA graphs on a GPU, elsewhere nothing.
     """
 
-    def __init__(self, device: torch.device, generators: Sequence[torch.Generator] = ()) -> None:
+    def __init__(
+        self, device: torch.device, generators: Sequence[torch.Generator] = (), graphs: CudaGraphs | None = None
+    ) -> None:
         self.generators = list(generators)
-        # Recording needs a stream of its own, and what is recorded must have run on that one.
-        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self.machinery = CudaGraphs(device) if graphs is None and device.type == "cuda" else graphs
         self.forget()
 
     def forget(self) -> None:
@@ -36,19 +64,12 @@ class Recorder:
         self.kept: dict[str, Tensor] = {}
         self.runs: Counter[Hashable] = Counter()
         self.graphs: dict[Hashable, Any] = {}
-        self.pool = None if self.stream is None else torch.cuda.graph_pool_handle()
+        if self.machinery is not None:
+            self.machinery.forget()
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> AbstractContextManager[None]:
         """What is run and kept inside is in order with what comes before and after."""
-        if self.stream is None:
-            yield
-            return
-        outer = torch.cuda.current_stream(self.stream.device)
-        self.stream.wait_stream(outer)
-        with torch.cuda.stream(self.stream):
-            yield
-        outer.wait_stream(self.stream)
+        return nullcontext() if self.machinery is None else self.machinery.at_work()
 
     def keep(self, name: str, tensor: Tensor) -> Tensor:
         """The memory of that name, now holding the tensor's values; its shape and dtype are the first one's."""
@@ -64,7 +85,7 @@ class Recorder:
 
     def run(self, key: Hashable, function: Callable[[], object]) -> None:
         """Does what `function` does; of one key, what it does to which memory is always the same."""
-        if self.stream is None:
+        if self.machinery is None:
             function()
         elif key in self.graphs:
             self.graphs[key].replay()
@@ -74,10 +95,9 @@ class Recorder:
                 warnings.filterwarnings("ignore", message=".*capturable=True.*")
                 function()
         else:
-            graph = torch.cuda.CUDAGraph()
+            graph = self.machinery.new()
             for generator in self.generators:
                 graph.register_generator_state(generator)
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                function()
+            self.machinery.record(graph, function)
             self.graphs[key] = graph
             graph.replay()  # recording ran nothing

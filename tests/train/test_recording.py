@@ -1,10 +1,13 @@
 """Recorded training: what stands in memory that stays, and what a GPU does in place of looking at values, gives the numbers
-of the plain path. Without a GPU a recording is called instead of replayed."""
+of the plain path. Without a GPU a recording is called instead of replayed, or is a list of operators (plain/graphs.py)."""
 
 import dataclasses
+from contextlib import nullcontext
+from importlib import import_module
 
 import pytest
 import torch
+from plain.graphs import Graphs
 from plain.training_cases import CASES, config_of
 
 from mesasim import devices, waits
@@ -53,6 +56,71 @@ def test_working_in_place_of_looking_gives_the_same_rollouts_and_gradients(case,
         working.update(other, 0.01, 0.9)
     for one, same in zip(looking.agent.parameters(), working.agent.parameters(), strict=True):
         torch.testing.assert_close(same, one, rtol=0, atol=2e-4)
+
+
+def replayed(config, monkeypatch, warm_ups=WARM_UPS):
+    """A trainer as on a GPU, whose recordings are lists of operators (plain/graphs.py)."""
+    monkeypatch.setattr("mesasim.train.recording.WARM_UPS", warm_ups)
+    monkeypatch.setattr(waits, "readable", lambda tensor: False)
+    adam = import_module("torch.optim.adam")  # which the package hides
+    monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda: ["cpu"])
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)  # its LSTM returns other things where nothing is learned
+    trainer = Trainer(config)
+    groups = [
+        {**group, "capturable": True, "lr": torch.tensor(group["lr"])} for group in trainer.optimizer.param_groups
+    ]
+    trainer.optimizer = torch.optim.Adam(groups)
+    graphs = Graphs(trainer.env)
+    trainer.recorder = trainer.collector.recorder = Recorder(trainer.env.device, [trainer.generator], graphs)
+    return trainer, graphs
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_replays_of_operators_alone_give_the_bits_of_the_runs_they_were_recorded_from(case, monkeypatch):
+    config = dataclasses.replace(config_of(*case), iterations=5, schedule="linear")
+    found = []
+    for warm_ups in (WARM_UPS, 10**9):
+        trainer, graphs = replayed(config, monkeypatch, warm_ups)
+        earned = [trainer.iterate()["reward_per_step"] for _ in range(5)]
+        found.append((weights_hash(trainer.agent), str(earned)))
+        runs = {"step": 5 * config.rollout_steps, "minibatch": 5 * config.epochs * config.minibatches}
+        recorded_runs = sum(graph.replays for graph in graphs.made)
+        if warm_ups == WARM_UPS:
+            assert len(graphs.made) == len(trainer.recorder.graphs) in (2, 3)
+            assert recorded_runs == sum(runs.values()) - trainer.recorder.runs.total()
+        else:
+            assert not graphs.made
+    assert found[0] == found[1]
+
+
+def test_a_function_is_run_recorded_and_replayed(monkeypatch):
+    trainer, graphs = replayed(config_of(), monkeypatch)
+    recorder, memory, calls = trainer.recorder, torch.zeros(()), []
+
+    def add():
+        calls.append(0)
+        memory.add_(len(calls))
+
+    for _ in range(WARM_UPS + 3):
+        recorder.run("add", add)
+    assert len(calls) == WARM_UPS + 1 and memory == 1 + 2 + 3 + 4 * 3  # the number is what it was when recorded
+    assert [graph.replays for graph in graphs.made] == [3] and graphs.made[0].registered == [trainer.generator]
+    recorder.run("other", add)
+    assert len(calls) == WARM_UPS + 2 and len(graphs.made) == 1
+    before = graphs.forgotten
+    recorder.forget()
+    assert graphs.forgotten == before + 1 and not recorder.graphs
+    recorder.run("add", add)
+    assert len(calls) == WARM_UPS + 3 and len(graphs.made) == 1
+
+
+def test_a_recording_that_looks_at_a_value_or_draws_from_no_known_generator_is_caught(monkeypatch):
+    recorder = replayed(config_of(), monkeypatch, warm_ups=0)[0].recorder
+    with pytest.raises(RuntimeError, match="a value was looked at"):
+        recorder.run("look", lambda: torch.zeros(()).item())
+    other = torch.Generator()
+    with pytest.raises(AssertionError, match="was not registered"):
+        recorder.run("draw", lambda: torch.zeros(2).exponential_(generator=other))
 
 
 def test_two_sets_of_starts_serve_every_rollout():
@@ -135,11 +203,13 @@ def test_the_gpu_is_waited_for_as_often_as_on_the_stand_in(graphs):
     config = dataclasses.replace(config_of("gru", "bandit"), device="cuda", iterations=6, cuda_graphs=graphs)
     trainer = Trainer(config)
     trainer.iterate()
-    rollout = trainer.collector.collect(config.rollout_steps, 0.9)
-    try:
-        torch.cuda.set_sync_debug_mode("error")
-        trainer.collector.collect(config.rollout_steps, 0.9)
-        trainer.starts = lambda rollout: (0,)
-        trainer.update(rollout, 0.1, 0.9)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    trainer.starts = lambda rollout: (0,)
+    with trainer.recorder.at_work() if trainer.recorder else nullcontext():
+        rollout = trainer.collector.collect(config.rollout_steps, 0.9)
+        trainer.update(rollout, 0.1, 0.9)  # recorded, if it was not: recording waits
+        try:
+            torch.cuda.set_sync_debug_mode("error")
+            trainer.collector.collect(config.rollout_steps, 0.9)
+            trainer.update(rollout, 0.1, 0.9)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
