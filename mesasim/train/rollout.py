@@ -30,21 +30,35 @@ class Rollout:
     log_prob: Tensor  # [T, N] of the action, when it was taken
     value: Tensor  # [T, N]
     earned: Tensor  # [T, N] the world's rewards
-    reward: (
-        Tensor  # [T, N] what the outer learner is told; at a truncation, with the discounted value of what was cut off
-    )
+    reward: Tensor  # [T, N] what the learner is told; at a truncation with the discounted value of what was cut off
     done: Tensor  # [T, N] bool: the episode ended with this step
     last_value: Tensor  # [N] value of the observation after the last step
     first_carry: Tensor  # [N, width] carry before row 0
 
 
 class Cuts(NamedTuple):
-    """What the value of a truncated episode is computed from after the rollout, where no step may ask whether there is one."""
+    """What the values of truncated episodes are computed from after the rollout, where no step may ask whether there is one.
+
+    A slot's truncations lie max_episode_steps apart, so that R = ceil(T / max_episode_steps) rows hold all of them. Every step
+    writes the row of the slot's next one: what was no truncation is written over, after the R-th in a row to spare."""
 
     truncated: Tensor  # [T, N] bool
-    obs: Observation  # field → [T, N, *shape]: an episode's last, where it ended with the step
+    cut: Tensor  # [N] int64: a slot's truncations so far
+    obs: Observation  # field → [R + 1, N, *shape]: an episode's last
     oracle: Observation
-    carry: Tensor  # [T, N, width]
+    carry: Tensor  # [R + 1, N, width]
+
+    def put(self, truncated: Tensor, obs: Observation, oracle: Observation, carry: Tensor) -> None:
+        """What a step ended with, each [N, …]."""
+        rows = self.cut, torch.arange(len(self.cut), device=self.cut.device)
+        for kept, given in ((self.obs, obs), (self.oracle, oracle), ({"": self.carry}, {"": carry})):
+            for name, tensor in kept.items():
+                tensor[rows] = given[name]
+        self.cut.add_(truncated)
+
+    def rows_of(self, where: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """(row, slot) in `obs`, `oracle`, `carry` of the truncations at (steps, slots)."""
+        return self.truncated.cumsum(0)[where] - 1, where[1]
 
 
 class Standing(NamedTuple):
@@ -124,6 +138,8 @@ class Collector:
             recorder.forget()
             self.block = self._room(steps)
         rollout, cuts = self.block
+        if cuts is not None:
+            cuts.cut.zero_()
         self._stand(Standing(*(recorder.keep(name, getattr(self, name)) for name in Standing._fields)))
         rollout.first_carry = recorder.keep("first carry", self.carry)
         index = recorder.keep("row", torch.zeros(1, dtype=torch.int64, device=self.env.device))
@@ -143,8 +159,8 @@ class Collector:
         """Memory for a rollout."""
         slots, device, group = self.env.num_envs, self.env.device, self.env.buffers.group
 
-        def rows(named: Observation) -> Observation:
-            return {name: torch.empty((steps, *t.shape), dtype=t.dtype, device=device) for name, t in named.items()}
+        def rows(named: Observation, count: int = steps) -> Observation:
+            return {name: torch.empty((count, *t.shape), dtype=t.dtype, device=device) for name, t in named.items()}
 
         is_first, done, truncated = torch.empty((3, steps, slots), dtype=torch.bool, device=device)
         log_prob, value, earned, reward = torch.empty((4, steps, slots), device=device)
@@ -155,8 +171,10 @@ class Collector:
         )  # fmt: skip
         if not self.env.max_episode_steps or waits.readable(done):
             return rollout, None
-        final = rows(group["final_observation"]), rows(group.get("final_oracle", {}))
-        return rollout, Cuts(truncated, *final, torch.empty((steps, *self.carry.shape), device=device))
+        room = -(-steps // self.env.max_episode_steps) + 1
+        final = rows(group["final_observation"], room), rows(group.get("final_oracle", {}), room)
+        cut = torch.zeros(slots, dtype=torch.int64, device=device)
+        return rollout, Cuts(truncated, cut, *final, torch.empty((room, *self.carry.shape), device=device))
 
     def _step(self, rollout: Rollout, cuts: Cuts | None, row: Row, discount: float) -> Standing:
         """One row: what is seen, what is done, what comes of it."""
@@ -190,10 +208,8 @@ class Collector:
         now = Standing(out.carry, done, withheld)
         if cuts is not None:
             row.put(cuts.truncated, truncated)
-            row.put(cuts.carry, out.carry)
-            for kept, which in ((cuts.obs, "observation"), (cuts.oracle, "oracle")):
-                for name, tensor in kept.items():
-                    row.put(tensor, env.buffers.group[f"final_{which}"][name])
+            group = env.buffers.group
+            cuts.put(truncated, group["final_observation"], group.get("final_oracle", {}), out.carry)
         elif env.max_episode_steps and truncated.any():
             told = told + discount * truncated * self._value_of("final_", now._replace(is_first=torch.zeros_like(done)))
         row.put(rollout.reward, told)
@@ -216,9 +232,10 @@ class Collector:
         where = waits.places(cuts.truncated)
         if not len(where[0]):
             return
-        obs, oracle = (_one_step({name: t[where] for name, t in kept.items()}) for kept in (cuts.obs, cuts.oracle))
+        rows = cuts.rows_of(where)
+        obs, oracle = (_one_step({name: t[rows] for name, t in kept.items()}) for kept in (cuts.obs, cuts.oracle))
         not_first = torch.zeros((1, len(where[0])), dtype=torch.bool, device=self.env.device)
-        value = self.critic(self.agent.unroll(obs, not_first, cuts.carry[where]).value, oracle)[0]
+        value = self.critic(self.agent.unroll(obs, not_first, cuts.carry[rows]).value, oracle)[0]
         rollout.reward[where] += discount * value
 
 

@@ -64,7 +64,9 @@ def replayed(config, monkeypatch, warm_ups=WARM_UPS):
     monkeypatch.setattr(waits, "readable", lambda tensor: False)
     adam = import_module("torch.optim.adam")  # which the package hides
     monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda: ["cpu"])
-    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)  # its LSTM returns other things where nothing is learned
+    monkeypatch.setattr(
+        torch.backends.mkldnn, "enabled", False
+    )  # its LSTM returns other things where nothing is learned
     trainer = Trainer(config)
     groups = [
         {**group, "capturable": True, "lr": torch.tensor(group["lr"])} for group in trainer.optimizer.param_groups
@@ -121,6 +123,21 @@ def test_a_recording_that_looks_at_a_value_or_draws_from_no_known_generator_is_c
     other = torch.Generator()
     with pytest.raises(AssertionError, match="was not registered"):
         recorder.run("draw", lambda: torch.zeros(2).exponential_(generator=other))
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5, 6, 8, 9])
+def test_there_is_room_for_every_truncation_and_little_more(steps, monkeypatch):
+    monkeypatch.setattr(waits, "readable", lambda tensor: False)
+    collector, most = (
+        recorded(config_of("gru", "corridor")).collector,
+        0,
+    )  # cut off every 4 steps, where no goal was reached
+    for _ in range(8):
+        collector.collect(steps, 0.9)
+        cuts = collector.block[1]
+        assert torch.equal(cuts.cut, cuts.truncated.sum(0))
+        most = max(most, int(cuts.cut.max()))
+    assert len(cuts.carry) == len(cuts.obs["cell"]) == most + 1
 
 
 def test_two_sets_of_starts_serve_every_rollout():
