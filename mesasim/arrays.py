@@ -14,6 +14,7 @@ from mesasim.buffers import address
 from mesasim.devices import devices, missing_cuda
 
 KINDS = {"integers": "i", "floats": "f", "numbers": "if", "bool": "b", "integers or bool": "ib"}
+PLAIN = "?bhilqBHILQefd"  # NumPy's letters of what torch has too
 HOST, CUDA, CUDA_HOST, CUDA_MANAGED = 1, 2, 3, 13  # of DLPack's DLDeviceType
 CANNOT_SHARE = (BufferError, TypeError, ValueError, RuntimeError, NotImplementedError, DeprecationWarning)
 
@@ -24,8 +25,8 @@ def as_tensor(
 ) -> Tensor:  # fmt: skip
     """`value` as a tensor that shares its memory.
 
-    Lists and other sequences are converted, onto `device`. So is, on the host, what torch has no word for: negative
-    strides, foreign byte order, a library's packed bits. A tensor's gradient is left behind.
+    Lists and other sequences are converted, onto `device`. So is a lazily negated tensor and, on the host, what torch has no
+    word for: negative strides, foreign byte order, a library's packed bits. A tensor's gradient is left behind.
 
     Args:
         name: of the caller's argument, which every message begins with.
@@ -53,6 +54,10 @@ def as_tensor(
             f"{name}: got a tensor on {tensor.device}, allowed: {device}; nothing is copied between devices unasked, "
             f"{how}.to('{device}') does it"
         )
+    if tensor.is_neg():  # a view whose memory holds the opposite numbers (the imaginary part of a conjugate)
+        if written:
+            raise ValueError(f"{name}: got a lazily negated view, allowed: one that can be written as it lies")
+        tensor = tensor.resolve_neg()
     return tensor.detach() if tensor.requires_grad else tensor
 
 
@@ -83,11 +88,13 @@ def _is_of(dtype: torch.dtype, kind: str | torch.dtype) -> bool:
 def _tensor(name: str, value: Any, wanted: str, device: torch.device | None, written: bool) -> Tensor:
     if isinstance(value, np.ndarray):
         return _of_numpy(name, value, wanted, written)
-    interface = getattr(value, "__cuda_array_interface__", None)
+    memory = None
     if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
         memory, index = value.__dlpack_device__()
         if memory in (HOST, CUDA_HOST):
             return _of_numpy(name, _shared(name, value, written), wanted, written)
+    interface = getattr(value, "__cuda_array_interface__", None)  # made anew at each look, by code that may fail
+    if memory is not None:
         if memory == CUDA:
             if interface is not None:  # DLPack carries no strides that could be looked at before torch has them
                 _check_interface(name, interface, wanted, written)
@@ -119,6 +126,8 @@ class _Lent:
 
 
 def _of_numpy(name: str, array: np.ndarray, wanted: str, written: bool) -> Tensor:
+    if type(array) is np.ndarray and array.flags.carray and array.dtype.isnative and array.dtype.char in PLAIN:
+        return torch.from_numpy(array)  # almost every array: none of what follows can be
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: got dtype {array.dtype}, allowed: {wanted}")
     if np.ma.is_masked(array):

@@ -58,6 +58,27 @@ def test_what_torch_cannot_lay_out_is_converted_on_the_host(value):
     assert as_tensor("x", value).tolist() == expected.tolist()
 
 
+def test_a_lazily_negated_view_is_what_it_says():
+    lengths = torch.tensor([[0.0, 1.0, 2.0, 2.5], [1.0, 0.0, 1.5, 2.0], [2.0, 1.5, 0.0, 1.0], [2.5, 2.0, 1.0, 0.0]])
+    lengths = lengths.double()[None]
+    negated = torch._neg_view(-lengths)
+    assert torch.equal(as_tensor("x", negated), lengths) and not as_tensor("x", negated).is_neg()
+    given, found = tsp.solve(lengths), tsp.solve(negated)
+    assert torch.equal(given.length, found.length) and torch.equal(given.order, found.order)
+    with pytest.raises(ValueError, match="^x: got a lazily negated view, allowed: one that can be written"):
+        as_tensor("x", negated, written=True)
+
+
+class NoInterface(OnlyDlpack):
+    @property
+    def __cuda_array_interface__(self):
+        raise RuntimeError("not on a GPU")
+
+
+def test_an_interface_that_fails_is_not_asked_of_memory_of_the_host():
+    assert as_tensor("x", NoInterface(np.arange(3))).tolist() == [0, 1, 2]
+
+
 def test_sequences_are_converted():
     assert as_tensor("x", [[1, 2], [3, 4]]).dtype == torch.int64
     assert as_tensor("x", (0.5, 1), "floats").dtype == torch.float64

@@ -64,9 +64,8 @@ def replayed(config, monkeypatch, warm_ups=WARM_UPS):
     monkeypatch.setattr(waits, "readable", lambda tensor: False)
     adam = import_module("torch.optim.adam")  # which the package hides
     monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda: ["cpu"])
-    monkeypatch.setattr(
-        torch.backends.mkldnn, "enabled", False
-    )  # its LSTM returns other things where nothing is learned
+    # Its LSTM returns other things where nothing is learned, and no GPU has it.
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     trainer = Trainer(config)
     groups = [
         {**group, "capturable": True, "lr": torch.tensor(group["lr"])} for group in trainer.optimizer.param_groups
@@ -128,10 +127,8 @@ def test_a_recording_that_looks_at_a_value_or_draws_from_no_known_generator_is_c
 @pytest.mark.parametrize("steps", [1, 4, 5, 6, 8, 9])
 def test_there_is_room_for_every_truncation_and_little_more(steps, monkeypatch):
     monkeypatch.setattr(waits, "readable", lambda tensor: False)
-    collector, most = (
-        recorded(config_of("gru", "corridor")).collector,
-        0,
-    )  # cut off every 4 steps, where no goal was reached
+    collector = recorded(config_of("gru", "corridor")).collector  # cut off every 4 steps, where no goal was reached
+    most = 0
     for _ in range(8):
         collector.collect(steps, 0.9)
         cuts = collector.block[1]
