@@ -26,6 +26,7 @@ from mesasim.saved_state import pack_state, unpack_state
 from mesasim.spec import load_spec, observation_space, resolve
 
 AUTORESET = {AutoresetMode.NEXT_STEP: 0, AutoresetMode.SAME_STEP: 1, AutoresetMode.DISABLED: 2}
+WIDE, MOST_INT32 = (torch.int64, torch.uint64, torch.uint32), 2**31 - 1  # actions are of 32 bits in the engine
 RENDER_MODES = ("rgb_array", "ansi")
 RENDER_FPS = 8
 
@@ -187,8 +188,8 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         )
 
     def launch(self, actions: Any) -> None:
-        """`step` without its answer, which stands in `buffers` alone. On CUDA it waits for nothing and can be captured in a
-        CUDA graph, whose replays step as well but raise nothing: `check` does."""
+        """`step` without its answer, which stands in `buffers` alone. On CUDA it waits for nothing and, after one step, can be
+        captured in a CUDA graph, whose replays step as well but raise nothing: `check` does. No GPU has run that yet."""
         if actions is not self.actions:
             self._load(actions)
         fault = self._native.step(self._stream())
@@ -263,18 +264,19 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
         tensor = self._taken("actions", actions, "integers")
         if tuple(tensor.shape) != (self.num_envs,):
             raise ValueError(f"actions: got shape {tuple(tensor.shape)}, allowed: ({self.num_envs},)")
-        if tensor.dtype in (
-            torch.int64,
-            torch.uint64,
-            torch.uint32,
-        ):  # what 32 bits do not hold must not wrap into range
-            tensor = tensor.to(torch.int64).clamp(-(2**31), 2**31 - 1)
+        if tensor.dtype in WIDE:  # what 32 bits do not hold must not wrap into range
+            wide = tensor.to(torch.int64)
+            if tensor.dtype == torch.uint64:
+                wide = wide.masked_fill(wide < 0, MOST_INT32)  # from 2^63 on
+            tensor = wide.clamp(-MOST_INT32 - 1, MOST_INT32)
         self.actions.copy_(tensor)
 
     def _raise(self, fault: int, slot: int, action: int) -> None:
         if fault == 1:
             allowed = f"0 to {len(self.world_spec.actions) - 1}"
-            raise ValueError(f"actions: slot {slot} got {action}, allowed: {allowed}; the slot is unchanged")
+            clamped = {MOST_INT32: " or more", -MOST_INT32 - 1: " or less"}  # by _load
+            got = f"{action}{clamped.get(action, '')}"
+            raise ValueError(f"actions: slot {slot} got {got}, allowed: {allowed}; the slot is unchanged")
         if fault == 2:
             raise gymnasium.error.ResetNeeded(f"slot {slot} is done; with autoreset disabled, reset it before stepping")
         raise gymnasium.error.ResetNeeded("step: call reset() first")

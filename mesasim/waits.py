@@ -1,5 +1,5 @@
 """Where the host waits for a device: what training may ask of a tensor's values, and nothing else on its way does. On a GPU
-every look at a value lets the queue of kernels run dry; steps and minibatches take none, a rollout or an update one or two."""
+every look at a value lets the queue of kernels run dry: PPO's steps and minibatches take none, an iteration at most three."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_lazily_negated_view_is_what_it_says():
     assert torch.equal(as_tensor("x", negated), lengths) and not as_tensor("x", negated).is_neg()
     given, found = tsp.solve(lengths), tsp.solve(negated)
     assert torch.equal(given.length, found.length) and torch.equal(given.order, found.order)
-    with pytest.raises(ValueError, match="^x: got a lazily negated view, allowed: one that can be written"):
+    with pytest.raises(ValueError, match=r"^x: got a lazily negated view, allowed: one that can be written"):
         as_tensor("x", negated, written=True)
 
 

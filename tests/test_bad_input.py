@@ -273,7 +273,8 @@ def test_actions_of_the_wrong_shape_are_refused(env):
 @pytest.mark.parametrize("bad", [-1, 4, 2**31 - 1, -(2**31), 2**31, 2**32, 2**32 + 1, -(2**32), 2**63 - 1, -(2**63)])
 def test_action_out_of_range_is_named_with_its_slot_and_does_not_wrap(env, bad):
     for actions in ([bad] * 3, np.full(3, bad), torch.full((3,), bad, dtype=torch.int64)):
-        with pytest.raises(ValueError, match=r"^actions: slot 0 got -?\d+, allowed: 0 to 3; the slot is unchanged"):
+        got = r"^actions: slot 0 got -?\d+( or more| or less)?, allowed: 0 to 3; the slot is unchanged"
+        with pytest.raises(ValueError, match=got):
             env.step(actions)
 
 
@@ -281,7 +282,7 @@ def test_unsigned_actions_do_not_wrap(env):
     for bad in (2**31, 2**32, 2**32 + 1, 2**63, 2**64 - 1):
         unsigned = np.full(3, bad, dtype=np.uint64)
         for actions in (unsigned, torch.from_numpy(unsigned)):
-            with pytest.raises(ValueError, match="actions: slot 0"):
+            with pytest.raises(ValueError, match="actions: slot 0 got 2147483647 or more, allowed: 0 to 3"):
                 env.step(actions)
     with pytest.raises(ValueError, match="actions: slot 0"):
         env.step(np.full(3, 2**32 - 1, dtype=np.uint32))
