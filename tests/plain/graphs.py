@@ -26,7 +26,8 @@ class Graph(TorchDispatchMode):
         kwargs = kwargs or {}
         if operator is torch.ops.aten._local_scalar_dense.default:
             raise RuntimeError("a value was looked at while recording")
-        if (drawn := kwargs.get("generator")) is not None:  # another Python object than the caller's: known by its state
+        drawn = kwargs.get("generator")
+        if drawn is not None:  # another Python object than the caller's: known by its state
             known = any(torch.equal(drawn.get_state(), own.get_state()) for own in self.registered)
             assert known, "drawn from a generator that was not registered: every replay would draw the same numbers"
         made = operator(*args, **kwargs)
