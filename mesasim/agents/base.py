@@ -26,9 +26,8 @@ class Agent(nn.Module):
     """
 
     needs_oracle: bool = False  # whether obs must also hold the world's oracle fields (reference agents only)
-    on_cpu: bool = (
-        False  # whether it is written for the CPU alone (reference agents); its tasks are the same bits there
-    )
+    # Whether it is written for the CPU alone (reference agents); its tasks are the same bits there
+    on_cpu: bool = False
     runs_between_starts: bool = False  # whether `unroll_from` is faster for knowing at which steps episodes start
 
     def initial_carry(self, num_slots: int) -> Tensor:
