@@ -91,6 +91,13 @@ def observed(
     check_name("field", name)
     if dtype not in DTYPES:
         raise ValueError(f"{name}: got dtype {dtype!r}, allowed: {', '.join(DTYPES)}")
+    if isinstance(shape, str) or not isinstance(shape, Sequence):
+        raise TypeError(f"{name}: got shape {shape!r}, allowed: a sequence of positive integers, as in (3,)")
+    for what, value in (("low", low), ("high", high)):
+        if not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{name}: got {what} {value!r}, allowed: a number")
+    if not isinstance(categories, (int, np.integer)):
+        raise TypeError(f"{name}: got categories {categories!r}, allowed: an integer of 0 or more")
     sides = list(shape)
     if not sides or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
         raise ValueError(f"{name}: got shape {shape!r}, allowed: one or more positive integers")
@@ -124,9 +131,12 @@ def check_description(described: Any) -> np.dtype:
             raise ValueError(f"{group}: got {len(fields)} fields, allowed: {least} to {MOST_FIELDS}")
         names = [one.name for one in fields]
         check_different(group, [*names, *History._fields])  # those are the engine's own
+    if isinstance(described.actions, str):
+        raise TypeError(f"actions: got {described.actions!r}, allowed: a list of names")
     actions = list(described.actions)
     if not actions or not all(isinstance(name, str) for name in actions):
         raise ValueError(f"actions: got {actions}, allowed: one or more names")
+    check_different("actions", actions)
     limit = described.max_episode_steps
     if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or not 0 <= limit < 2**31:
         raise ValueError(f"max_episode_steps: got {limit!r}, allowed: 0 to 2^31 - 1")

@@ -71,6 +71,8 @@ def register(
     functions |= {name: function for name, function in wished.items() if function is not None}
     for name, function in functions.items():
         _check_parameters(name, function)
+    if not all(isinstance(option, _core.Option) for option in options):
+        raise TypeError(f"options: got {list(options)}, allowed: integer(...), real(...), flag(...), choice(...)")
     names = [option.name for option in options]
     check_different("options", names)
     taken = sorted(set(names) & {"world", *inspect.signature(MesaVectorEnv.__init__).parameters})

@@ -96,6 +96,7 @@ def test_registering_again_replaces():
         ({"observation": [CELL, CELL]}, "observation: got cell twice"),
         ({"observation": [custom.observed("trial_start", "bool", 0, 1)]}, "observation: got trial_start twice"),
         ({"actions": []}, "actions: got"),
+        ({"actions": ["stay", "stay"]}, "actions: got stay twice, allowed: different names"),
         ({"max_episode_steps": -1}, "max_episode_steps: got -1"),
         ({"options": [custom.flag("a", True, ""), custom.flag("a", True, "")]}, "options: got a twice"),
         ({"options": [custom.flag("history", True, "")]}, "options: got history, which MesaVectorEnv takes"),
@@ -114,6 +115,8 @@ def test_declarations_that_cannot_be_are_refused(changed, refusal):
     [
         ({"step": nothing}, r"step: got a function of \(config, state, key\), allowed: \(config, state, action, key\)"),
         ({"reset": 3}, "reset: got 3, allowed: a plain function"),
+        ({"options": [1]}, r"options: got \[1\], allowed: integer\("),
+        ({"actions": "ab"}, "actions: got 'ab', allowed: a list of names"),
         ({"describe": lambda config: 5}, "describe: returned int, allowed: mesasim.custom.Description"),
         ({"observation": ["cell"]}, "observation: got .*, allowed: a list of mesasim.custom.observed"),
     ],
@@ -138,6 +141,19 @@ def test_options_and_fields_that_cannot_be_are_refused():
     ):
         with pytest.raises(ValueError, match=refusal):
             make()
+
+
+@pytest.mark.parametrize(
+    ("low", "more", "refusal"),
+    [
+        (None, {}, "f: got low None, allowed: a number"),
+        (0, {"shape": 5}, "f: got shape 5, allowed: a sequence"),
+        (0, {"categories": "x"}, "f: got categories 'x', allowed: an integer"),
+    ],
+)
+def test_fields_described_by_things_of_the_wrong_kind_are_refused(low, more, refusal):
+    with pytest.raises(TypeError, match=refusal):
+        custom.observed("f", "int32", low, 9, **more)
 
 
 def test_the_guides_world_is_played():
