@@ -204,7 +204,7 @@ def play(setting: baselines.Setting, name: str, nature: str, agent: Agent) -> Pl
 
     evaluation = evaluate_agent(
         agent, name, nature, world=setting.world, options=setting.options, tasks=setting.tasks, seed=setting.seed,
-        num_threads=setting.num_threads, sample_actions=True, watch=keep,
+        num_threads=setting.num_threads, sample_actions=True, watch=keep, device=setting.device,
     )  # fmt: skip
     choices = np.concatenate([np.stack(chunks[first], axis=1) for first in sorted(chunks)])
     return Played(evaluation, choices, is_high(evaluation.oracle["volatility"], setting))

@@ -131,6 +131,7 @@ def watch(agent: Agent, name: str, nature: str, config: Config) -> tuple[Evaluat
     whole = evaluate_agent(
         agent, name, nature, world="Bandit-v0", options={"arms": config.arms, "pulls": config.adapt_pulls + TEST},
         tasks=config.tasks, seed=1000 + config.seed, num_threads=config.num_threads, sample_actions=True,
+        device=config.device,
     )  # fmt: skip
     before, after = np.split(whole.rewards, [config.adapt_pulls], axis=1)
     more: dict[str, Any] = {"reward_before_per_100": 100 * float(before.mean())}
