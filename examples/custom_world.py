@@ -9,7 +9,7 @@ def describe(config):
     if config.length % 2 == 0:
         raise ValueError(f"length: got {config.length}, allowed: an odd number from 3 to 1001")
     return custom.Description(
-        state=[("cell", "i4"), ("goal", "i4"), ("trial", "i4"), ("unused", "i4")],
+        state=[("cell", "i4"), ("goal", "i4"), ("trial", "i4"), ("unused", "i4")],  # unused: as in the C++ State
         observation=[custom.observed("cell", "int32", 0, config.length - 1, help="where the agent stands")],
         oracle=[custom.observed("goal_cell", "int32", 0, config.length - 1, help="where the goal is")],
         actions=["left", "right"],
