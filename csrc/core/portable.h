@@ -14,7 +14,7 @@
 
 // For what happens once an episode: kept out of the loop over slots, whose registers it would take.
 #if defined(__CUDACC__)
-#define MESA_HD_RARE __host__ __device__ __noinline__
+#define MESA_HD_RARE __host__ __device__ __noinline__ inline
 #elif defined(__GNUC__) || defined(__clang__)
 #define MESA_HD_RARE inline __attribute__((noinline))
 #else
@@ -24,7 +24,7 @@
 // For large parts of a solver: in a kernel each is compiled once, for inlined they take nvcc a quarter of an hour; on
 // the CPU they belong in the loop that calls them, whose instruction set they take on.
 #if defined(__CUDACC__)
-#define MESA_HD_LARGE __host__ __device__ __noinline__
+#define MESA_HD_LARGE __host__ __device__ __noinline__ inline
 #else
 #define MESA_HD_LARGE MESA_HD
 #endif
