@@ -1,7 +1,8 @@
 """Every CUDA kernel's registers, stack, spills and shared memory as ptxas reports them, and what compiling each file costs:
 bench/results/kernels.md, with the same figures in kernels.json beside it. `python bench/kernels.py`; needs nvcc, no GPU.
 
-The build's own commands are run, one at a time, with -Xptxas=-v added; no object is kept."""
+The build's own commands are run, one at a time, with -Xptxas=-v added; no object is kept. With --log the kernels are read
+from what a build said (CUDAFLAGS=-Xptxas=-v PIP_LOG=FILE pip install …); what files cost is then not known."""
 
 from __future__ import annotations
 
@@ -68,6 +69,15 @@ def parse(file: str, said: str) -> list[Kernel]:
     return kernels
 
 
+def from_log(said: str) -> list[Kernel]:
+    """The kernels of every file in a build's log, whose files Ninja reports on one after the other."""
+    found: list[Kernel] = []
+    for report in re.split(r"\[\d+/\d+\] ", said):
+        if built := re.match(r"Building CUDA object \S*?_core\.dir/(\S+)\.o", report):
+            found += parse(built[1], report)
+    return found
+
+
 def shortened(demangled: str) -> str:
     """`job_kernel<MazeDistances>` of a full signature."""
     name = re.sub(r"\(anonymous namespace\)::|_GLOBAL__N__\w+::|\bmesa::", "", demangled)
@@ -123,13 +133,16 @@ def markdown(kernels: list[Kernel], files: list[Compiled], about: dict[str, str]
         rows.setdefault((kernel.file, kernel.name), {})[kernel.architecture] = kernel
     lines = [
         "# Kernels", "",
-        f"`python bench/kernels.py` on {about['date']}: {about['nvcc']}, commit {about['commit']}. In each cell: registers a "
-        "thread, bytes of stack, bytes of spill stores + loads, and bytes of static shared memory where there is any.", "",
+        f"`python bench/kernels.py{'' if files else ' --log FILE'}` on {about['date']}: {about['nvcc']}, commit "
+        f"{about['commit']}. In each cell: registers a thread, bytes of stack, bytes of spill stores + loads, and bytes of "
+        "static shared memory where there is any.", "",
         f"| file | kernel | {' | '.join(architectures)} |", "|---|---|" + "---|" * len(architectures),
     ]  # fmt: skip
     for (file, name), by_architecture in rows.items():
         cells = [cell(by_architecture.get(architecture)) for architecture in architectures]
         lines.append(f"| {Path(file).name} | `{name}` | {' | '.join(cells)} |")
+    if not files:
+        return "\n".join(lines) + "\n"
     total = sum(f.cpu_seconds for f in files)
     lines += ["", f"Compiling all of them, one after the other, took {total:.0f} CPU seconds.", ""]
     lines += ["| file | CPU s | object, KiB |", "|---|---|---|"]
@@ -191,6 +204,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="files whose name holds this")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "kernels.md")
     parser.add_argument("--module", type=Path, help="only print the bytes of device code in this _core…so")
+    parser.add_argument("--log", type=Path, help="a build's log to read instead of compiling")
     flags = parser.parse_args()
     if flags.module:
         sizes: dict[str, int] = {}
@@ -202,6 +216,15 @@ def main() -> int:
     kernels: list[Kernel] = []
     files: list[Compiled] = []
     about = provenance()
+    if flags.log:
+        kernels = from_log(flags.log.read_text(errors="replace"))
+        names = demangle([kernel.name for kernel in kernels])
+        kernels = [replace(kernel, name=names[kernel.name]) for kernel in kernels]
+        if not kernels:
+            raise SystemExit(f"--log: got {flags.log}, in which ptxas reports on no kernel")
+        write(kernels, files, about, flags.out)
+        print(f"{flags.out}: {len(kernels)} kernels and architectures")
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         for file, command in commands(Path(folder), flags.architectures):
             if flags.only in file:

@@ -103,6 +103,18 @@ def test_registers_stack_spills_and_shared_memory_are_read_off_what_ptxas_says()
     assert "| a.cu | 2.0 | 2 |" in table.splitlines()
 
 
+def test_a_builds_log_tells_kernels_file_by_file():
+    said = [
+        f"[{n}/9] Building CUDA object CMakeFiles/_core.dir/{file}.o\n"
+        f"ptxas info    : Compiling entry function '{name}' for 'sm_90'\n"
+        f"ptxas info    : Used {registers} registers, used 1 barriers\n"
+        for n, file, name, registers in ((7, "csrc/a.cu", "_Z1fv", 12), (8, "worlds/b.cu", "_Z1gv", 64))
+    ]
+    log = "[6/9] Building CXX object CMakeFiles/_core.dir/c.cpp.o\n" + "".join(said)
+    found = [(k.file, k.name, k.registers) for k in kernels.from_log(log)]
+    assert found == [("csrc/a.cu", "_Z1fv", 12), ("worlds/b.cu", "_Z1gv", 64)]
+
+
 @pytest.mark.parametrize(
     ("signature", "short"),
     [
