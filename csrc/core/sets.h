@@ -32,14 +32,18 @@ MESA_HD uint32_t next_of_as_many(uint32_t set) {
   return carried | ((set ^ carried) >> (lowest_bit(set) + 2));
 }
 
-// Every set of `members` out of `of` things, 1 to of - 1, each at one lane. of: at most 30.
+// Every set of `members` out of `of` things, 1 to of - 1, each at one lane: that whose number is the set's lowest bits,
+// so that lanes have about as many, and neighbours sets beside each other. Lanes: a power of two; of: at most 30.
 template <class Lanes, class F>
 MESA_HD void for_sets_of(const Lanes& lanes, int32_t members, int32_t of, const F& f) {
-  const uint32_t end = 1u << of;
-  uint32_t set = (1u << members) - 1;
-  for (int32_t skip = lanes.lane(); set < end; skip = lanes.size()) {
-    for (; skip > 0 && set < end; --skip) set = next_of_as_many(set);
-    if (set < end) f(set);
+  int32_t low_bits = 0;
+  while (low_bits < of && (1 << low_bits) < lanes.size()) ++low_bits;
+  const uint32_t low = static_cast<uint32_t>(lanes.lane());
+  const int32_t above = members - bit_count(low), high_bits = of - low_bits;
+  if (low >> low_bits != 0 || above < 0 || above > high_bits) return;
+  for (uint32_t high = (1u << above) - 1; high >> high_bits == 0; high = next_of_as_many(high)) {
+    f(high << low_bits | low);
+    if (above == 0) return;
   }
 }
 
