@@ -1,5 +1,7 @@
 """Every generator, solver and environment takes the arrays of every library, and none that is on a GPU that is not there."""
 
+import re
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from plain.foreign_arrays import Dlpack, OnlyDlpack, frozen
 
 import mesasim
 from mesasim import curriculum, mazes, regression, sequences, tsp
-from mesasim.devices import devices
+from mesasim.devices import devices, missing_cuda
 
 
 def strict(value):
@@ -74,7 +76,8 @@ def test_every_door_takes_every_host_library_for_the_same(door):
 @pytest.mark.parametrize("door", DOORS)
 def test_no_door_takes_an_array_of_a_gpu_that_is_not_there(door):
     with pytest.raises(
-        RuntimeError, match=r"^[\w\[\] ]+: got an array on cuda:0, but only cpu can be used here \(mesasim was"
+        RuntimeError,
+        match=r"^[\w\[\] ]+: got an array on cuda:0, but only cpu can be used here \(" + re.escape(missing_cuda()),
     ):
         DOORS[door](lambda tensor: Dlpack(2))
 
