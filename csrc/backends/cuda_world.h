@@ -147,11 +147,10 @@ class CudaBackend final : public Bound<W> {
       }
     }
     if (pending_.slots) CUDA_CHECK(cudaMemsetAsync(pending_.count, 0, sizeof *pending_.count, on));
-    const Staging staging = Staging::of(this->spec_.observation);
     const int64_t workers = this->needs_.step_scratch > 0 ? workers_ : this->batch_.num_slots;
-    const unsigned slot_blocks = blocks_for(workers, staging.threads);
+    const unsigned slot_blocks = blocks_for(workers, staging_.threads);
     const auto launch_kernel = [&](auto kernel, const auto& batch) {
-      CUDA_CHECK(launch(kernel, slot_blocks, staging.threads, staging.shared_bytes(), on, batch, staging, pending_,
+      CUDA_CHECK(launch(kernel, slot_blocks, staging_.threads, staging_.shared_bytes(), on, batch, staging_, pending_,
                         places_, faults_));
     };
     if constexpr (has_thin<W>) {
@@ -181,6 +180,7 @@ class CudaBackend final : public Bound<W> {
   int64_t workers_ = 0;  // threads, or warps, that each have scratch of their own
   HostMemory told_;      // freed last: freeing device memory waits for what still runs
   DeviceMemory ticket_, scratch_, pending_memory_;
+  const Staging staging_ = Staging::of(this->spec_.observation);
   Faults faults_{};
   Workplaces places_{};
   Pending pending_{};
