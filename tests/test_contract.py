@@ -2,6 +2,7 @@
 be saved and continued; modes, masks and buffers behave."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -581,7 +582,7 @@ FORK = """
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_environment_survives_a_fork_on_both_sides():
     assert run_python(FORK).stdout.strip() == "0"
 

@@ -1,6 +1,7 @@
 """What every world owes (tests/test_contract.py), a world in Python owes too: the same tests, over the example."""
 
 import inspect
+import os
 
 import pytest
 import test_contract
@@ -48,7 +49,7 @@ ELSEWHERE = """
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_saved_state_continues_identically_in_another_process_and_in_its_fork(tmp_path):
     env = mesasim.make_vec("PyCorridor-v0", 256, history=True, oracle=True, num_threads=2)
     record(env, 9, seed=4)
