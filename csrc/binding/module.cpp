@@ -261,4 +261,5 @@ PYBIND11_MODULE(_core, m) {
   bind_tour_data(m);
   bind_sequences(m);
   bind_regression(m);
+  bind_network(m);
 }

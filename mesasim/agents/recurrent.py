@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mesasim import waits
 from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape
+from mesasim.agents.gru import gru_layer
 from mesasim.agents.network import Network
 
 
@@ -79,15 +80,24 @@ class Recurrent(Network):
         return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, steps))
 
     def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted."""
+        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted. A GRU on the CPU is the native one
+        (gru.py), which needs no `starts`."""
         inputs = self.embed(inputs)
+        if self.cell == "gru" and inputs.device.type == "cpu":
+            hidden, carry = gru_layer(self.core, inputs, is_first, carry)
+        else:
+            hidden, carry = self._stretches(inputs, is_first, carry, starts)
+        return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry
+
+    def _stretches(
+        self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
         outputs = []
         for start, end in zip(starts, [*starts[1:], len(inputs)], strict=True):
             carry = carry * ~is_first[start].unsqueeze(-1)
             output, carry = self._stretch(inputs[start:end], carry)
             outputs.append(output)
-        hidden = torch.cat(outputs)
-        return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry
+        return torch.cat(outputs), carry
 
     def _stretch(self, inputs: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
         if self.cell == "gru":

@@ -1,0 +1,136 @@
+// The loops of networks, over vectors of one width. Included once for each instruction set (network_cpu.cpp), each time
+// in a namespace of its own with MESA_LOOPS (the attribute every function carries: a template does not take on a pragma's)
+// and MESA_VECTOR_BYTES. Compiled with contraction into FMA: a network's numbers are those of this build and this machine,
+// as torch's are, whereas worlds have the same bits everywhere.
+
+template <class Real>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  typedef float Type __attribute__((vector_size(MESA_VECTOR_BYTES)));
+  typedef int32_t Whole __attribute__((vector_size(MESA_VECTOR_BYTES)));
+};
+template <>
+struct VectorOf<double> {
+  typedef double Type __attribute__((vector_size(MESA_VECTOR_BYTES)));
+};
+template <class Real>
+using Vector = typename VectorOf<Real>::Type;
+template <class Real>
+constexpr int kWide = MESA_VECTOR_BYTES / static_cast<int>(sizeof(Real));
+
+// Vectors go by reference: how they would be passed by value differs between instruction sets.
+template <class Real>
+MESA_LOOPS MESA_INLINE void load(Vector<Real>& into, const Real* from) {
+  __builtin_memcpy(&into, from, sizeof into);
+}
+template <class Real>
+MESA_LOOPS MESA_INLINE void store(Real* into, const Vector<Real>& from) {
+  __builtin_memcpy(into, &from, sizeof from);
+}
+
+// x → e^x, after Cephes' expf: 2^k e^r with |r| <= ln(2) / 2; 2 ulp.
+MESA_LOOPS MESA_INLINE void exponential(Vector<float>& x) {
+  using Whole = VectorOf<float>::Whole;
+  const Vector<float> low = Vector<float>{} - 87.0f, high = Vector<float>{} + 88.0f;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  const Vector<float> k = (x * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounded: 1.5 · 2^23 leaves no fraction
+  const Vector<float> r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
+  Vector<float> p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const Whole scale = (__builtin_convertvector(k, Whole) + 127) << 23;
+  x = (p * r * r + r + 1.0f) * (Vector<float>)scale;
+}
+MESA_LOOPS MESA_INLINE void exponential(Vector<double>& x) {  // for checks of gradients; speed is of no account
+  for (int i = 0; i < kWide<double>; ++i) x[i] = std::exp(x[i]);
+}
+
+template <class Real>
+MESA_LOOPS MESA_INLINE void sigmoid(Vector<Real>& x) {
+  x = -x;
+  exponential(x);
+  x = Real(1) / (Real(1) + x);
+}
+template <class Real>
+MESA_LOOPS MESA_INLINE void hyperbolic_tangent(Vector<Real>& x) {
+  x = x * Real(2);
+  sigmoid<Real>(x);
+  x = x * Real(2) - Real(1);
+}
+
+// A matrix whose element (row, k) is at[row * by_row + k * by_k]: itself or its transpose.
+template <class Real>
+struct Matrix {
+  const Real* at;
+  int64_t by_row, by_k;
+};
+
+// kRows × kVectors of c += a · b, sums in registers over all k; `start`: what c begins with, by_start apart from row to row
+// (0: a bias).
+template <class Real, int kRows, int kVectors>
+MESA_LOOPS inline void multiply_block(
+    int64_t depth, const Matrix<Real>& a, const Real* b, int64_t by_b, const Real* start, int64_t by_start, Real* c,
+    int64_t by_c) {
+  constexpr int kW = kWide<Real>;
+  Vector<Real> sum[kRows][kVectors];
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 12
+    for (int v = 0; v < kVectors; ++v) load<Real>(sum[r][v], start + r * by_start + v * kW);
+  }
+  for (int64_t k = 0; k < depth; ++k) {
+    Vector<Real> right[kVectors];
+#pragma GCC unroll 12
+    for (int v = 0; v < kVectors; ++v) load<Real>(right[v], b + k * by_b + v * kW);
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) {
+      const Real left = a.at[r * a.by_row + k * a.by_k];
+#pragma GCC unroll 12
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += left * right[v];
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 12
+    for (int v = 0; v < kVectors; ++v) store<Real>(c + r * by_c + v * kW, sum[r][v]);
+  }
+}
+
+// c [rows, kVectors · kWide] = start + a · b, in blocks of kRows rows, then of half as many.
+template <class Real, int kRows, int kVectors>
+MESA_LOOPS inline void multiply_columns(
+    int64_t rows, int64_t depth, Matrix<Real> a, const Real* b, int64_t by_b, const Real* start, int64_t by_start, Real* c,
+    int64_t by_c) {
+  int64_t row = 0;
+  for (; row + kRows <= rows; row += kRows) {
+    multiply_block<Real, kRows, kVectors>(depth, a, b, by_b, start, by_start, c, by_c);
+    a.at += kRows * a.by_row;
+    start += kRows * by_start;
+    c += kRows * by_c;
+  }
+  if constexpr (kRows > 1) {
+    multiply_columns<Real, kRows / 2, kVectors>(rows - row, depth, a, b, by_b, start, by_start, c, by_c);
+  }
+}
+
+// c [rows, width] = start + a [rows, depth] · b [depth, width]; width is a multiple of kWide.
+template <class Real>
+MESA_LOOPS inline void multiply(
+    int64_t rows, int64_t width, int64_t depth, const Matrix<Real>& a, const Real* b, int64_t by_b, const Real* start,
+    int64_t by_start, Real* c, int64_t by_c) {
+  constexpr int kW = kWide<Real>;
+  constexpr bool kManyRegisters = MESA_VECTOR_BYTES == 64;  // 32, not 16: sums, a row of b and a number of a fit in them
+  int64_t column = 0;
+  for (; column + 4 * kW <= width; column += 4 * kW) {
+    multiply_columns<Real, kManyRegisters ? 6 : 3, 4>(
+        rows, depth, a, b + column, by_b, start + column, by_start, c + column, by_c);
+  }
+  for (; column < width; column += kW) {
+    multiply_columns<Real, kManyRegisters ? 12 : 6, 1>(
+        rows, depth, a, b + column, by_b, start + column, by_start, c + column, by_c);
+  }
+}
