@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../network/gru.h"
+#include "../network/ppo_update.h"
 #include "hand_out.h"
 #include "instruction_sets.h"
 
@@ -17,6 +18,8 @@ namespace baseline {
 #include "../network/loops.h"
 //
 #include "../network/gru_loops.h"
+//
+#include "../network/ppo_update_loops.h"
 }  // namespace baseline
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -28,6 +31,8 @@ namespace avx2 {
 #include "../network/loops.h"
 //
 #include "../network/gru_loops.h"
+//
+#include "../network/ppo_update_loops.h"
 }  // namespace avx2
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -38,6 +43,8 @@ namespace avx512 {
 #include "../network/loops.h"
 //
 #include "../network/gru_loops.h"
+//
+#include "../network/ppo_update_loops.h"
 }  // namespace avx512
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -48,26 +55,57 @@ namespace {
 // One instruction set's loops.
 template <class Real>
 struct Loops {
-  int64_t (*forward_numbers)(const GruShape&);
-  void (*forward)(const PackedGru<Real>&, const GruRun<Real>&, int64_t, int64_t, Real*);
-  int64_t (*backward_numbers)(const GruShape&);
-  void (*backward)(
-      const PackedGru<Real>&, const GruRun<Real>&, const GruGradients<Real>&, int64_t, int64_t, Real*, Real*);
+  decltype(&baseline::forward_numbers<Real>) forward_numbers;
+  decltype(&baseline::forward_tile<Real>) forward;
+  decltype(&baseline::backward_numbers<Real>) backward_numbers;
+  decltype(&baseline::backward_tile<Real>) backward;
+  decltype(&baseline::update_numbers) update_numbers;
+  decltype(&baseline::update_tile) update;
 };
 
-#define MESA_LOOPS_OF(set) \
-  Loops<Real> { set::forward_numbers<Real>, set::forward_tile<Real>, set::backward_numbers<Real>, set::backward_tile<Real> }
+#define MESA_LOOPS_OF(set)                                                                                      \
+  Loops<Real> {                                                                                                 \
+    set::forward_numbers<Real>, set::forward_tile<Real>, set::backward_numbers<Real>, set::backward_tile<Real>, \
+        set::update_numbers, set::update_tile                                                                   \
+  }
 
 template <class Real>
 Loops<Real> loops() {
 #if MESA_X86
   switch (set_for_solvers()) {
-    case kAvx512: return MESA_LOOPS_OF(avx512);
-    case kAvx2: return MESA_LOOPS_OF(avx2);
-    default: break;
+    case kAvx512:
+      return MESA_LOOPS_OF(avx512);
+    case kAvx2:
+      return MESA_LOOPS_OF(avx2);
+    default:
+      break;
   }
 #endif
   return MESA_LOOPS_OF(baseline);
+}
+
+// Calls body(first, count, group, memory) for every tile of slots, each with `numbers` to work in. Tiles of a group
+// come in order, on one thread.
+template <class Real, class Body>
+void by_tiles(int64_t slots, int64_t groups, int64_t numbers, int32_t num_threads, const Body& body) {
+  const int64_t tiles = (slots + kSlotsAtOnce - 1) / kSlotsAtOnce;
+  hand_out(groups, num_threads, 1, numbers * static_cast<int64_t>(sizeof(Real)),
+           [&](int64_t begin, int64_t end, Scratch scratch) {
+             for (int64_t group = begin; group < end; ++group) {
+               for (int64_t tile = group * tiles / groups; tile < (group + 1) * tiles / groups; ++tile) {
+                 const int64_t first = tile * kSlotsAtOnce;
+                 body(first, std::min(kSlotsAtOnce, slots - first), group, reinterpret_cast<Real*>(scratch.at));
+               }
+             }
+           });
+}
+
+template <class Real>
+void clear(const GruShape& s, const GruGradients<Real>& to) {
+  std::fill_n(to.input, 3 * s.hidden * s.inputs, Real(0));
+  std::fill_n(to.state, 3 * s.hidden * s.hidden, Real(0));
+  std::fill_n(to.input_bias, 3 * s.hidden, Real(0));
+  std::fill_n(to.state_bias, 3 * s.hidden, Real(0));
 }
 
 // A group's sums without their padding, added to the weights' gradients.
@@ -92,54 +130,100 @@ void add_sums(const GruShape& s, const Real* sums, const GruGradients<Real>& to)
 }  // namespace
 
 template <class Real>
-void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, int32_t num_threads) {
+void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, const GruMade<Real>& made,
+             int32_t num_threads) {
   if (shape.slots == 0 || shape.steps == 0) return;
   const PackedGru<Real> packed(shape, weights, false);
   const Loops<Real> loop = loops<Real>();
-  const int64_t bytes = loop.forward_numbers(shape) * static_cast<int64_t>(sizeof(Real));
-  hand_out(shape.tiles(), num_threads, 1, bytes, [&](int64_t begin, int64_t end, Scratch scratch) {
-    for (int64_t tile = begin; tile < end; ++tile) {
-      const int64_t first = tile * kSlotsAtOnce;
-      const int64_t count = std::min(kSlotsAtOnce, shape.slots - first);
-      loop.forward(packed, run, first, count, reinterpret_cast<Real*>(scratch.at));
-    }
-  });
+  by_tiles<Real>(shape.slots, shape.tiles(), loop.forward_numbers(shape), num_threads,
+                 [&](int64_t first, int64_t count, int64_t, Real* memory) {
+                   loop.forward(packed, run, made.of_tile(shape, first), first, count, memory);
+                 });
 }
 
 template <class Real>
-void gru_gradients(
-    const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, const GruGradients<Real>& gradients,
-    int32_t num_threads) {
-  const int64_t rows = 3 * shape.hidden, size = gradient_numbers(shape);
-  std::fill_n(gradients.input, rows * shape.inputs, Real(0));
-  std::fill_n(gradients.state, rows * shape.hidden, Real(0));
-  std::fill_n(gradients.input_bias, rows, Real(0));
-  std::fill_n(gradients.state_bias, rows, Real(0));
+void gru_gradients(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run,
+                   const GruMade<Real>& made, const GruGradients<Real>& gradients, int32_t num_threads) {
+  clear(shape, gradients);
   if (gradients.carry != nullptr) std::fill_n(gradients.carry, shape.slots * shape.hidden, Real(0));
   if (shape.slots == 0 || shape.steps == 0) return;
   const PackedGru<Real> packed(shape, weights, true);
   const Loops<Real> loop = loops<Real>();
-  const int64_t groups = std::min(kMostGroups, shape.tiles());
+  const int64_t groups = std::min(kMostGroups, shape.tiles()), size = gradient_numbers(shape);
   std::vector<Real> sums(static_cast<size_t>(groups * size));
-  const int64_t bytes = loop.backward_numbers(shape) * static_cast<int64_t>(sizeof(Real));
-  hand_out(groups, num_threads, 1, bytes, [&](int64_t begin, int64_t end, Scratch scratch) {
-    for (int64_t group = begin; group < end; ++group) {
-      for (int64_t tile = group * shape.tiles() / groups; tile < (group + 1) * shape.tiles() / groups; ++tile) {
-        const int64_t first = tile * kSlotsAtOnce;
-        const int64_t count = std::min(kSlotsAtOnce, shape.slots - first);
-        loop.backward(
-            packed, run, gradients, first, count, reinterpret_cast<Real*>(scratch.at), sums.data() + group * size);
-      }
-    }
-  });
+  by_tiles<Real>(shape.slots, groups, loop.backward_numbers(shape), num_threads,
+                 [&](int64_t first, int64_t count, int64_t group, Real* memory) {
+                   GruGradients<Real> of_tile = gradients;
+                   of_tile.output += first * shape.hidden;
+                   loop.backward(packed, run, made.of_tile(shape, first), of_tile, first, count, memory,
+                                 sums.data() + group * size);
+                 });
   for (int64_t group = 0; group < groups; ++group) add_sums(shape, sums.data() + group * size, gradients);
 }
 
-#define MESA_GRU_OF(Real)                                                                                   \
-  template void run_gru<Real>(const GruShape&, const GruWeights<Real>&, const GruRun<Real>&, int32_t);      \
-  template void gru_gradients<Real>(                                                                        \
-      const GruShape&, const GruWeights<Real>&, const GruRun<Real>&, const GruGradients<Real>&, int32_t);
+#define MESA_GRU_OF(Real)                                                                                          \
+  template void run_gru<Real>(const GruShape&, const GruWeights<Real>&, const GruRun<Real>&, const GruMade<Real>&, \
+                              int32_t);                                                                            \
+  template void gru_gradients<Real>(const GruShape&, const GruWeights<Real>&, const GruRun<Real>&,                 \
+                                    const GruMade<Real>&, const GruGradients<Real>&, int32_t);
 MESA_GRU_OF(float)
 MESA_GRU_OF(double)
+
+PPOLossTerms ppo_loss(const PPOLossSettings& settings, const PPOSamples& samples, const float* logits,
+                      const float* value, float* by_logits, float* by_value, int32_t num_threads) {
+  check_slots(settings, samples);
+  constexpr int64_t kSamplesAtOnce = 512;  // added up in groups that are the same whatever the threads
+  const int64_t count = settings.steps * settings.chosen, groups = (count + kSamplesAtOnce - 1) / kSamplesAtOnce;
+  std::vector<PPOLossTerms> sums(static_cast<size_t>(groups));
+  hand_out(groups, num_threads, 1, 0, [&](int64_t begin, int64_t end, Scratch) {
+    for (int64_t group = begin; group < end; ++group) {
+      for (int64_t k = group * kSamplesAtOnce; k < std::min(count, (group + 1) * kSamplesAtOnce); ++k) {
+        const int64_t at = k * settings.actions;
+        ppo_loss_sample(settings, samples, k / settings.chosen, k % settings.chosen, logits + at, value[k],
+                        by_logits + at, by_value + k, sums[static_cast<size_t>(group)]);
+      }
+    }
+  });
+  PPOLossTerms all;
+  for (const PPOLossTerms& sum : sums) all.add(sum);
+  return all;
+}
+
+PPOLossTerms ppo_update(const PPOUpdate& update, const GruWeights<float>& weights, const HeadWeights& head_weights,
+                        const GruGradients<float>& gradients, const HeadGradients& of_heads, int32_t num_threads) {
+  check_slots(update.settings, update.samples);
+  const GruShape& shape = update.shape;
+  const int64_t actions = update.settings.actions, h = shape.state();
+  const PackedGru<float> forward(shape, weights, false), back(shape, weights, true);
+  const PackedHeads heads(shape, actions, head_weights);
+  const Loops<float> loop = loops<float>();
+  const int64_t groups = std::min(kMostGroups, shape.tiles()), layer = gradient_numbers(shape);
+  const int64_t size = layer + head_numbers(shape, actions);
+  std::vector<float> sums(static_cast<size_t>(groups * size));
+  std::vector<PPOLossTerms> terms(static_cast<size_t>(groups));
+  by_tiles<float>(shape.slots, groups, loop.update_numbers(shape, actions), num_threads,
+                  [&](int64_t first, int64_t count, int64_t group, float* memory) {
+                    loop.update(update, forward, back, heads, first, count, memory, sums.data() + group * size,
+                                terms[static_cast<size_t>(group)]);
+                  });
+  clear(shape, gradients);
+  std::fill_n(of_heads.policy, actions * shape.hidden, 0.0f);
+  std::fill_n(of_heads.policy_bias, actions, 0.0f);
+  std::fill_n(of_heads.value, shape.hidden, 0.0f);
+  *of_heads.value_bias = 0;
+  PPOLossTerms all;
+  for (int64_t group = 0; group < groups; ++group) {
+    const float* sum = sums.data() + group * size;
+    add_sums(shape, sum, gradients);
+    const float *rows = sum + layer, *biases = rows + (actions + 1) * h;
+    for (int64_t a = 0; a <= actions; ++a) {
+      float* to = a < actions ? of_heads.policy + a * shape.hidden : of_heads.value;
+      for (int64_t k = 0; k < shape.hidden; ++k) to[k] += rows[a * h + k];
+      (a < actions ? of_heads.policy_bias[a] : *of_heads.value_bias) += biases[a];
+    }
+    all.add(terms[static_cast<size_t>(group)]);
+  }
+  return all;
+}
 
 }  // namespace mesa

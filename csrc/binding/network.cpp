@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "../network/gru.h"
+#include "../network/ppo_update.h"
 #include "parts.h"
 
 namespace py = pybind11;
@@ -18,83 +18,160 @@ GruShape checked_shape(int64_t steps, int64_t slots, int64_t inputs, int64_t hid
   const struct {
     const char* name;
     int64_t value, low, high;
-  } limits[] = {
-      {"steps", steps, 0, int64_t{1} << 32},
-      {"slots", slots, 0, int64_t{1} << 32},
-      {"inputs", inputs, 1, kMostUnits},
-      {"hidden", hidden, 1, kMostUnits}};
+  } limits[] = {{"steps", steps, 0, int64_t{1} << 32},
+                {"slots", slots, 0, int64_t{1} << 32},
+                {"inputs", inputs, 1, kMostUnits},
+                {"hidden", hidden, 1, kMostUnits}};
   for (const auto& l : limits) {
     if (l.value < l.low || l.value > l.high) {
-      throw std::invalid_argument(
-          std::string(l.name) + ": got " + std::to_string(l.value) + ", allowed: " + std::to_string(l.low) + " to " +
-          std::to_string(l.high));
+      throw std::invalid_argument(std::string(l.name) + ": got " + std::to_string(l.value) +
+                                  ", allowed: " + std::to_string(l.low) + " to " + std::to_string(l.high));
     }
   }
   return {steps, slots, inputs, hidden};
 }
 
-template <class T>
-T* pointer(uintptr_t address) {
-  return reinterpret_cast<T*>(address);
+// The addresses in a tuple, in turn.
+struct Addresses {
+  const py::tuple& given;
+  size_t next = 0;
+
+  template <class T>
+  T* take() {
+    return reinterpret_cast<T*>(given[next++].cast<uintptr_t>());
+  }
+};
+
+template <class Real>
+GruWeights<Real> weights_at(Addresses& at) {
+  auto* input = at.take<const Real>();
+  auto* state = at.take<const Real>();
+  auto* input_bias = at.take<const Real>();
+  return {input, state, input_bias, at.take<const Real>()};
 }
 
 template <class Real>
-GruWeights<Real> weights_at(const py::tuple& at) {
-  const auto one = [&](int i) { return pointer<const Real>(at[static_cast<size_t>(i)].cast<uintptr_t>()); };
-  return {one(0), one(1), one(2), one(3)};
+GruRun<Real> run_at(Addresses& at, int64_t slots, const int64_t* slot) {
+  auto* x = at.take<const Real>();
+  auto* is_first = at.take<const uint8_t>();
+  return {x, is_first, at.take<const Real>(), slots, slot};
 }
 
 template <class Real>
-GruRun<Real> run_at(const py::tuple& at) {
-  const auto one = [&](int i) { return at[static_cast<size_t>(i)].cast<uintptr_t>(); };
-  return {pointer<const Real>(one(0)), pointer<const uint8_t>(one(1)), pointer<const Real>(one(2)),
-          pointer<Real>(one(3)), pointer<Real>(one(4))};
-}
-
-template <class Real>
-void forward(const GruShape& shape, const py::tuple& weights, const py::tuple& run, int32_t num_threads) {
-  const auto w = weights_at<Real>(weights);
-  const auto r = run_at<Real>(run);
+void forward(const GruShape& shape, Addresses at, int32_t num_threads) {
+  const auto weights = weights_at<Real>(at);
+  const auto run = run_at<Real>(at, shape.slots, nullptr);
+  auto* output = at.take<Real>();
+  const GruMade<Real> made{output, at.take<Real>(), shape.slots};
   const py::gil_scoped_release release;
-  run_gru(shape, w, r, num_threads);
+  run_gru(shape, weights, run, made, num_threads);
 }
 
 template <class Real>
-void backward(
-    const GruShape& shape, const py::tuple& weights, const py::tuple& run, const py::tuple& gradients,
-    int32_t num_threads) {
-  const auto w = weights_at<Real>(weights);
-  const auto r = run_at<Real>(run);
-  const auto one = [&](int i) { return gradients[static_cast<size_t>(i)].cast<uintptr_t>(); };
-  const GruGradients<Real> g{pointer<const Real>(one(0)), pointer<Real>(one(1)), pointer<Real>(one(2)),
-                             pointer<Real>(one(3)),       pointer<Real>(one(4)), pointer<Real>(one(5)),
-                             pointer<Real>(one(6))};
+GruGradients<Real> gradients_at(Addresses& at, const Real* output, Real* x, Real* carry) {
+  auto* input = at.take<Real>();
+  auto* state = at.take<Real>();
+  auto* input_bias = at.take<Real>();
+  return {output, x, carry, input, state, input_bias, at.take<Real>()};
+}
+
+template <class Real>
+void backward(const GruShape& shape, Addresses at, int32_t num_threads) {
+  const auto weights = weights_at<Real>(at);
+  const auto run = run_at<Real>(at, shape.slots, nullptr);
+  auto* output = at.take<Real>();
+  const GruMade<Real> made{output, at.take<Real>(), shape.slots};
+  auto* by_output = at.take<const Real>();
+  auto* by_x = at.take<Real>();
+  auto* by_carry = at.take<Real>();
+  const auto gradients = gradients_at<Real>(at, by_output, by_x, by_carry);
   const py::gil_scoped_release release;
-  gru_gradients(shape, w, r, g, num_threads);
+  gru_gradients(shape, weights, run, made, gradients, num_threads);
+}
+
+PPOSamples samples_at(Addresses& at) {
+  auto* slot = at.take<const int64_t>();
+  auto* action = at.take<const int64_t>();
+  auto* log_prob = at.take<const float>();
+  auto* advantage = at.take<const float>();
+  return {slot, action, log_prob, advantage, at.take<const float>()};
+}
+
+py::tuple as_tuple(const PPOLossTerms& sums) {
+  return py::make_tuple(sums.policy, sums.value, sums.entropy, sums.clipped);
+}
+
+py::tuple update(const GruShape& shape, const PPOLossSettings& settings, Addresses at, int32_t num_threads) {
+  const auto weights = weights_at<float>(at);
+  auto* policy = at.take<const float>();
+  auto* policy_bias = at.take<const float>();
+  auto* value = at.take<const float>();
+  const HeadWeights heads{policy, policy_bias, value, at.take<const float>()};
+  const auto samples = samples_at(at);
+  const auto run = run_at<float>(at, settings.slots, samples.slot);
+  const PPOUpdate work{shape, run, settings, samples, at.take<const uint8_t>()};
+  const auto gradients = gradients_at<float>(at, nullptr, nullptr, nullptr);
+  auto* of_policy = at.take<float>();
+  auto* of_policy_bias = at.take<float>();
+  auto* of_value = at.take<float>();
+  const HeadGradients of_heads{of_policy, of_policy_bias, of_value, at.take<float>()};
+  PPOLossTerms sums;
+  {
+    const py::gil_scoped_release release;
+    sums = ppo_update(work, weights, heads, gradients, of_heads, num_threads);
+  }
+  return as_tuple(sums);
 }
 
 }  // namespace
 
 void bind_network(py::module_& m) {
-  m.def("gru_kept", [](int64_t hidden) { return checked_shape(0, 0, 1, hidden).kept(); }, py::arg("hidden"));
+  py::class_<GruShape>(m, "GruShape")
+      .def(py::init(&checked_shape), py::arg("steps"), py::arg("slots"), py::arg("inputs"), py::arg("hidden"))
+      .def("kept", &GruShape::kept);
+  py::class_<PPOLossSettings>(m, "PPOLossSettings")
+      .def(py::init([](int64_t steps, int64_t slots, int64_t chosen, int64_t actions, double clip, double value_weight,
+                       double horizon, double entropy_weight) {
+             return PPOLossSettings{steps, slots, chosen, actions, clip, value_weight, horizon, entropy_weight};
+           }),
+           py::arg("steps"), py::arg("slots"), py::arg("chosen"), py::arg("actions"), py::arg("clip"),
+           py::arg("value_weight"), py::arg("horizon"), py::arg("entropy_weight"));
+  const auto shape = py::arg("shape"), at = py::arg("addresses"), threads = py::arg("num_threads");
   m.def(
       "run_gru",
-      [](bool is_double, int64_t steps, int64_t slots, int64_t inputs, int64_t hidden, const py::tuple& weights,
-         const py::tuple& run, int32_t num_threads) {
-        const GruShape shape = checked_shape(steps, slots, inputs, hidden);
-        (is_double ? forward<double> : forward<float>)(shape, weights, run, num_threads);
+      [](bool is_double, const GruShape& s, const py::tuple& addresses, int32_t num_threads) {
+        (is_double ? forward<double> : forward<float>)(s, {addresses}, num_threads);
       },
-      py::arg("is_double"), py::arg("steps"), py::arg("slots"), py::arg("inputs"), py::arg("hidden"),
-      py::arg("weights"), py::arg("run"), py::arg("num_threads"));
+      py::arg("is_double"), shape, at, threads);
   m.def(
       "gru_gradients",
-      [](bool is_double, int64_t steps, int64_t slots, int64_t inputs, int64_t hidden, const py::tuple& weights,
-         const py::tuple& run, const py::tuple& gradients, int32_t num_threads) {
-        const GruShape shape = checked_shape(steps, slots, inputs, hidden);
-        (is_double ? backward<double> : backward<float>)(shape, weights, run, gradients, num_threads);
+      [](bool is_double, const GruShape& s, const py::tuple& addresses, int32_t num_threads) {
+        (is_double ? backward<double> : backward<float>)(s, {addresses}, num_threads);
       },
-      py::arg("is_double"), py::arg("steps"), py::arg("slots"), py::arg("inputs"), py::arg("hidden"),
-      py::arg("weights"), py::arg("run"), py::arg("gradients"), py::arg("num_threads"));
+      py::arg("is_double"), shape, at, threads);
+  m.def(
+      "ppo_loss",
+      [](const PPOLossSettings& settings, const py::tuple& addresses, int32_t num_threads) {
+        Addresses from{addresses};
+        auto* logits = from.take<const float>();
+        auto* value = from.take<const float>();
+        const auto samples = samples_at(from);
+        auto* by_logits = from.take<float>();
+        auto* by_value = from.take<float>();
+        PPOLossTerms sums;
+        {
+          const py::gil_scoped_release release;
+          sums = ppo_loss(settings, samples, logits, value, by_logits, by_value, num_threads);
+        }
+        return as_tuple(sums);
+      },
+      py::arg("settings"), at, threads);
+  m.def(
+      "ppo_update",
+      [](const GruShape& s, const PPOLossSettings& settings, const py::tuple& addresses, int32_t num_threads) {
+        return update(s, settings, {addresses}, num_threads);
+      },
+      shape, py::arg("settings"), at, threads);
 }
 
 }  // namespace mesa

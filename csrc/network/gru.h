@@ -1,8 +1,8 @@
-// A layer of gated recurrent units (Cho et al. 2014, in the form of cuDNN and torch.nn.GRU) along the steps of a rollout,
-// and its gradients, as jobs over groups of slots:
+// A layer of gated recurrent units (Cho et al. 2014, in the form of cuDNN and torch.nn.GRU) along the steps of a
+// rollout, and its gradients, as jobs over groups of slots:
 //   r = σ(W_ir x + b_ir + W_hr h + b_hr), z likewise, n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = n + z (h - n),
-// where h is cleared before a step that is an episode's first. Groups are cut the same whatever the threads, and what they
-// add to gradients is summed in their order, so that the bits do not depend on the number of threads.
+// where h is cleared before a step that is an episode's first. Groups are cut the same whatever the threads, and what
+// they add to gradients is summed in their order, so that the bits do not depend on the number of threads.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -21,7 +21,7 @@ inline int64_t padded(int64_t count) {
 struct GruShape {
   int64_t steps, slots, inputs, hidden;
 
-  int64_t state() const { return padded(hidden); }          // numbers of a padded state
+  int64_t state() const { return padded(hidden); }             // numbers of a padded state
   int64_t columns() const { return padded(hidden + inputs); }  // of state and input side by side
   // Of a row of them, in which every vector read from a state's or an input's begin ends.
   int64_t row() const { return std::max({columns(), hidden + padded(inputs), state()}); }
@@ -77,19 +77,31 @@ struct PackedGru {
   }
 };
 
-// What a pass reads and writes; [steps, slots, …] each, a carry [slots, hidden].
+// What a pass reads, [steps, slots, …] each, a carry [slots, hidden].
 template <class Real>
 struct GruRun {
   const Real* x;
   const uint8_t* is_first;
   const Real* carry;
+  int64_t slots;        // in a row of theirs
+  const int64_t* slot;  // [shape.slots]: which of them; null: all, in order
+};
+
+// What becomes of it, [steps, by_step, …] each; a tile's begins at its first slot.
+template <class Real>
+struct GruMade {
   Real* output;  // the states after each step
-  Real* kept;    // [steps, slots, 4 state]: r, z, n, W_hn h + b_hn; null where no gradients will be asked for
+  Real* kept;    // […, 4 state]: r, z, n, W_hn h + b_hn; null where no gradients will be asked for
+  int64_t by_step;
+
+  GruMade of_tile(const GruShape& s, int64_t first) const {
+    return {output + first * s.hidden, kept == nullptr ? nullptr : kept + first * s.kept(), by_step};
+  }
 };
 
 template <class Real>
 struct GruGradients {
-  const Real* output;  // of the loss by each state [steps, slots, hidden], given
+  const Real* output;  // of the loss by each state, as in GruMade, given
   Real* x;             // null where not asked for
   Real* carry;         // null where not asked for
   Real* input;         // the weights', as in GruWeights
@@ -105,11 +117,11 @@ inline int64_t gradient_numbers(const GruShape& s) {
 
 // Forward along every step; num_threads of the CPU.
 template <class Real>
-void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, int32_t num_threads);
+void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, const GruMade<Real>& made,
+             int32_t num_threads);
 // The gradients of a forward pass that kept what they need.
 template <class Real>
-void gru_gradients(
-    const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, const GruGradients<Real>& gradients,
-    int32_t num_threads);
+void gru_gradients(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run,
+                   const GruMade<Real>& made, const GruGradients<Real>& gradients, int32_t num_threads);
 
 }  // namespace mesa

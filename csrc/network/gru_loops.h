@@ -1,14 +1,21 @@
-// A tile of slots along all steps of a layer of gated recurrent units, forward and back: see gru.h for what, loops.h for
-// how it is included.
+// A tile of slots along all steps of a layer of gated recurrent units, forward and back: see gru.h for what, loops.h
+// for how it is included.
+
+// Where slot `i` of a tile that begins at `first` is read at a step.
+template <class Real>
+MESA_LOOPS MESA_INLINE int64_t read_at(const GruRun<Real>& run, int64_t step, int64_t i) {
+  return step * run.slots + (run.slot == nullptr ? i : run.slot[i]);
+}
 
 // [state | input] of the tile's slots at a step, cleared where an episode starts.
 template <class Real>
-MESA_LOOPS inline void gather(
-    const GruShape& s, const GruRun<Real>& run, int64_t step, int64_t first, int64_t count, Real* rows) {
+MESA_LOOPS inline void gather(const GruShape& s, const GruRun<Real>& run, const GruMade<Real>& made, int64_t step,
+                              int64_t first, int64_t count, Real* rows) {
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t slot = first + i, at = step * s.slots + slot;
+    const int64_t at = read_at(run, step, first + i);
     Real* row = rows + i * s.row();
-    const Real* before = step == 0 ? run.carry + slot * s.hidden : run.output + (at - s.slots) * s.hidden;
+    const Real* before = step == 0 ? run.carry + read_at(run, 0, first + i) * s.hidden
+                                   : made.output + ((step - 1) * made.by_step + i) * s.hidden;
     if (run.is_first[at]) {
       for (int64_t k = 0; k < s.hidden; ++k) row[k] = 0;
     } else {
@@ -25,25 +32,26 @@ MESA_LOOPS inline int64_t forward_numbers(const GruShape& s) {
 }
 
 template <class Real>
-MESA_LOOPS inline void forward_tile(
-    const PackedGru<Real>& packed, const GruRun<Real>& run, int64_t first, int64_t count, Real* memory) {
+MESA_LOOPS inline void forward_tile(const PackedGru<Real>& packed, const GruRun<Real>& run, const GruMade<Real>& made,
+                                    int64_t first, int64_t count, Real* memory) {
   const GruShape& s = packed.shape;
   const int64_t h = s.state(), by = s.kept();
-  Real* rows = memory;                         // [count, row]
+  Real* rows = memory;                          // [count, row]
   Real* gates = rows + kSlotsAtOnce * s.row();  // [count, 4 h]
-  Real* after = gates + kSlotsAtOnce * by;     // [h], a state with its padding
+  Real* after = gates + kSlotsAtOnce * by;      // [h], a state with its padding
   std::fill_n(rows, kSlotsAtOnce * s.row(), Real(0));
   for (int64_t step = 0; step < s.steps; ++step) {
-    gather(s, run, step, first, count, rows);
-    multiply<Real>(
-        count, 2 * h, s.hidden + s.inputs, {rows, s.row(), 1}, packed.both, 2 * h, packed.bias, 0, gates, by);
-    multiply<Real>(count, h, s.hidden, {rows, s.row(), 1}, packed.new_state, h, packed.bias + 2 * h, 0, gates + 2 * h, by);
-    multiply<Real>(
-        count, h, s.inputs, {rows + s.hidden, s.row(), 1}, packed.new_input, h, packed.bias + 3 * h, 0, gates + 3 * h, by);
+    gather(s, run, made, step, first, count, rows);
+    multiply<Real>(count, 2 * h, s.hidden + s.inputs, {rows, s.row(), 1}, packed.both, 2 * h, packed.bias, 0, gates,
+                   by);
+    multiply<Real>(count, h, s.hidden, {rows, s.row(), 1}, packed.new_state, h, packed.bias + 2 * h, 0, gates + 2 * h,
+                   by);
+    multiply<Real>(count, h, s.inputs, {rows + s.hidden, s.row(), 1}, packed.new_input, h, packed.bias + 3 * h, 0,
+                   gates + 3 * h, by);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t at = step * s.slots + first + i;
+      const int64_t at = step * made.by_step + i;
       Real* gate = gates + i * by;
-      Real* kept = run.kept == nullptr ? nullptr : run.kept + at * by;
+      Real* kept = made.kept == nullptr ? nullptr : made.kept + at * by;
       for (int64_t c = 0; c < h; c += kWide<Real>) {
         Vector<Real> r, z, n, by_state, before;
         load<Real>(r, gate + c);
@@ -63,7 +71,7 @@ MESA_LOOPS inline void forward_tile(
           store<Real>(kept + 3 * h + c, by_state);
         }
       }
-      Real* output = run.output + at * s.hidden;
+      Real* output = made.output + at * s.hidden;
       for (int64_t k = 0; k < s.hidden; ++k) output[k] = after[k];
     }
   }
@@ -76,27 +84,27 @@ MESA_LOOPS inline int64_t backward_numbers(const GruShape& s) {
 
 // Adds the tile's share of the weights' gradients to `sums` (gradient_numbers of them).
 template <class Real>
-MESA_LOOPS inline void backward_tile(
-    const PackedGru<Real>& packed, const GruRun<Real>& run, const GruGradients<Real>& gradients, int64_t first,
-    int64_t count, Real* memory, Real* sums) {
+MESA_LOOPS inline void backward_tile(const PackedGru<Real>& packed, const GruRun<Real>& run, const GruMade<Real>& made,
+                                     const GruGradients<Real>& gradients, int64_t first, int64_t count, Real* memory,
+                                     Real* sums) {
   const GruShape& s = packed.shape;
   const int64_t h = s.state(), by = s.kept(), x = padded(s.inputs), columns = s.columns();
-  Real* rows = memory;                         // [count, row]
+  Real* rows = memory;                           // [count, row]
   Real* slopes = rows + kSlotsAtOnce * s.row();  // [count, 4 h]: of r, z, n's state, n's input before their functions
-  Real* later = slopes + kSlotsAtOnce * by;    // [count, h]: of the loss of later steps, by the state
-  Real* passed = later + kSlotsAtOnce * h;     // [count, h]: what of it goes past the gates
-  Real* by_x = passed + kSlotsAtOnce * h;      // [count, x]
-  Real* both = sums;                           // [2 h, columns]
-  Real* new_state = both + 2 * h * columns;    // [h, h]
-  Real* new_input = new_state + h * h;         // [h, x]
-  Real* biases = new_input + h * x;            // [4 h]
+  Real* later = slopes + kSlotsAtOnce * by;      // [count, h]: of the loss of later steps, by the state
+  Real* passed = later + kSlotsAtOnce * h;       // [count, h]: what of it goes past the gates
+  Real* by_x = passed + kSlotsAtOnce * h;        // [count, x]
+  Real* both = sums;                             // [2 h, columns]
+  Real* new_state = both + 2 * h * columns;      // [h, h]
+  Real* new_input = new_state + h * h;           // [h, x]
+  Real* biases = new_input + h * x;              // [4 h]
   std::fill_n(rows, kSlotsAtOnce * s.row(), Real(0));
   std::fill_n(later, count * h, Real(0));
   for (int64_t step = s.steps - 1; step >= 0; --step) {
-    gather(s, run, step, first, count, rows);
+    gather(s, run, made, step, first, count, rows);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t at = step * s.slots + first + i;
-      const Real* kept = run.kept + at * by;
+      const int64_t at = step * made.by_step + i;
+      const Real* kept = made.kept + at * by;
       const Real* given = gradients.output + at * s.hidden;
       Real *slope = slopes + i * by, *state = later + i * h;
       for (int64_t k = 0; k < s.hidden; ++k) state[k] += given[k];
@@ -127,7 +135,7 @@ MESA_LOOPS inline void backward_tile(
     multiply<Real>(h, x, count, {slopes + 3 * h, 1, by}, rows + s.hidden, s.row(), new_input, x, new_input, x);
     multiply<Real>(count, h, 3 * h, {slopes, by, 1}, packed.by_state, h, passed, h, later, h);
     for (int64_t i = 0; i < count; ++i) {
-      if (!run.is_first[step * s.slots + first + i]) continue;
+      if (!run.is_first[read_at(run, step, first + i)]) continue;
       for (int64_t c = 0; c < h; ++c) later[i * h + c] = 0;
     }
     if (gradients.x == nullptr) continue;
@@ -135,12 +143,13 @@ MESA_LOOPS inline void backward_tile(
     multiply<Real>(count, x, 2 * h, {slopes, by, 1}, packed.by_input, x, by_x, x, by_x, x);
     multiply<Real>(count, x, h, {slopes + 3 * h, by, 1}, packed.by_input + 2 * h * x, x, by_x, x, by_x, x);
     for (int64_t i = 0; i < count; ++i) {
-      Real* to = gradients.x + (step * s.slots + first + i) * s.inputs;
+      Real* to = gradients.x + read_at(run, step, first + i) * s.inputs;
       for (int64_t k = 0; k < s.inputs; ++k) to[k] = by_x[i * x + k];
     }
   }
   if (gradients.carry == nullptr) return;
   for (int64_t i = 0; i < count; ++i) {
-    for (int64_t k = 0; k < s.hidden; ++k) gradients.carry[(first + i) * s.hidden + k] = later[i * h + k];
+    for (int64_t k = 0; k < s.hidden; ++k)
+      gradients.carry[read_at(run, 0, first + i) * s.hidden + k] = later[i * h + k];
   }
 }

@@ -1,7 +1,7 @@
 // The loops of networks, over vectors of one width. Included once for each instruction set (network_cpu.cpp), each time
-// in a namespace of its own with MESA_LOOPS (the attribute every function carries: a template does not take on a pragma's)
-// and MESA_VECTOR_BYTES. Compiled with contraction into FMA: a network's numbers are those of this build and this machine,
-// as torch's are, whereas worlds have the same bits everywhere.
+// in a namespace of its own with MESA_LOOPS (the attribute every function carries: a template does not take on a
+// pragma's) and MESA_VECTOR_BYTES. Compiled with contraction into FMA: a network's numbers are those of this build and
+// this machine, as torch's are, whereas worlds have the same bits everywhere.
 
 template <class Real>
 struct VectorOf;
@@ -69,12 +69,11 @@ struct Matrix {
   int64_t by_row, by_k;
 };
 
-// kRows × kVectors of c += a · b, sums in registers over all k; `start`: what c begins with, by_start apart from row to row
-// (0: a bias).
+// kRows × kVectors of c += a · b, sums in registers over all k; `start`: what c begins with, by_start apart from row to
+// row (0: a bias).
 template <class Real, int kRows, int kVectors>
-MESA_LOOPS inline void multiply_block(
-    int64_t depth, const Matrix<Real>& a, const Real* b, int64_t by_b, const Real* start, int64_t by_start, Real* c,
-    int64_t by_c) {
+MESA_LOOPS inline void multiply_block(int64_t depth, const Matrix<Real>& a, const Real* b, int64_t by_b,
+                                      const Real* start, int64_t by_start, Real* c, int64_t by_c) {
   constexpr int kW = kWide<Real>;
   Vector<Real> sum[kRows][kVectors];
 #pragma GCC unroll 12
@@ -102,9 +101,8 @@ MESA_LOOPS inline void multiply_block(
 
 // c [rows, kVectors · kWide] = start + a · b, in blocks of kRows rows, then of half as many.
 template <class Real, int kRows, int kVectors>
-MESA_LOOPS inline void multiply_columns(
-    int64_t rows, int64_t depth, Matrix<Real> a, const Real* b, int64_t by_b, const Real* start, int64_t by_start, Real* c,
-    int64_t by_c) {
+MESA_LOOPS inline void multiply_columns(int64_t rows, int64_t depth, Matrix<Real> a, const Real* b, int64_t by_b,
+                                        const Real* start, int64_t by_start, Real* c, int64_t by_c) {
   int64_t row = 0;
   for (; row + kRows <= rows; row += kRows) {
     multiply_block<Real, kRows, kVectors>(depth, a, b, by_b, start, by_start, c, by_c);
@@ -119,18 +117,18 @@ MESA_LOOPS inline void multiply_columns(
 
 // c [rows, width] = start + a [rows, depth] · b [depth, width]; width is a multiple of kWide.
 template <class Real>
-MESA_LOOPS inline void multiply(
-    int64_t rows, int64_t width, int64_t depth, const Matrix<Real>& a, const Real* b, int64_t by_b, const Real* start,
-    int64_t by_start, Real* c, int64_t by_c) {
+MESA_LOOPS inline void multiply(int64_t rows, int64_t width, int64_t depth, const Matrix<Real>& a, const Real* b,
+                                int64_t by_b, const Real* start, int64_t by_start, Real* c, int64_t by_c) {
   constexpr int kW = kWide<Real>;
-  constexpr bool kManyRegisters = MESA_VECTOR_BYTES == 64;  // 32, not 16: sums, a row of b and a number of a fit in them
+  constexpr bool kManyRegisters =
+      MESA_VECTOR_BYTES == 64;  // 32, not 16: sums, a row of b and a number of a fit in them
   int64_t column = 0;
   for (; column + 4 * kW <= width; column += 4 * kW) {
-    multiply_columns<Real, kManyRegisters ? 6 : 3, 4>(
-        rows, depth, a, b + column, by_b, start + column, by_start, c + column, by_c);
+    multiply_columns<Real, kManyRegisters ? 6 : 3, 4>(rows, depth, a, b + column, by_b, start + column, by_start,
+                                                      c + column, by_c);
   }
   for (; column < width; column += kW) {
-    multiply_columns<Real, kManyRegisters ? 12 : 6, 1>(
-        rows, depth, a, b + column, by_b, start + column, by_start, c + column, by_c);
+    multiply_columns<Real, kManyRegisters ? 12 : 6, 1>(rows, depth, a, b + column, by_b, start + column, by_start,
+                                                       c + column, by_c);
   }
 }

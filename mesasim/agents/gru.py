@@ -25,19 +25,25 @@ def gru(
         keep: whether gradients will be asked for.
     """
     hidden = _check(x, is_first, carry, weight_ih, weight_hh, bias_ih, bias_hh)
+    output, kept = _made(x, hidden, keep)
+    given = _contiguous(weight_ih, weight_hh, bias_ih, bias_hh, x, is_first, carry)
+    where = addresses(*given, output, kept if keep else None)
     steps, slots, inputs = x.shape
-    output = x.new_empty(steps, slots, hidden)
-    kept = x.new_empty((steps, slots, _core.gru_kept(hidden)) if keep else 0)
-    given = _Given(x, is_first, carry, weight_ih, weight_hh, bias_ih, bias_hh)
-    _core.run_gru(*given.shape(), given.weights(), given.run(output, kept), torch.get_num_threads())
+    shape = _core.GruShape(steps, slots, inputs, hidden)
+    _core.run_gru(x.dtype == torch.float64, shape, where, torch.get_num_threads())
     return output, kept
 
 
 @gru.register_fake
 def _(x, is_first, carry, weight_ih, weight_hh, bias_ih, bias_hh, keep):  # type: ignore[no-untyped-def]
-    steps, slots, _ = x.shape
-    hidden = carry.shape[1]
-    return x.new_empty(steps, slots, hidden), x.new_empty((steps, slots, _core.gru_kept(hidden)) if keep else 0)
+    return _made(x, carry.shape[1], keep)
+
+
+def _made(x: Tensor, hidden: int, keep: bool) -> tuple[Tensor, Tensor]:
+    """Room for the states and for what is kept."""
+    steps, slots, inputs = x.shape
+    kept = _core.GruShape(1, 1, inputs, hidden).kept()
+    return x.new_empty(steps, slots, hidden), x.new_empty((steps, slots, kept) if keep else 0)
 
 
 @torch.library.custom_op("mesasim::gru_gradients", mutates_args=(), device_types="cpu")
@@ -46,23 +52,23 @@ def gru_gradients(
     weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor, of_x: bool, of_carry: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Gradients by x, carry and the four weights, given those by the states, [T, N, hidden]; empty where not asked for."""
-    given = _Given(x, is_first, carry, weight_ih, weight_hh, bias_ih, bias_hh)
-    by_output = by_output.contiguous()
-    by_x, by_carry = torch.empty_like(given.x if of_x else x[:0]), torch.empty_like(given.carry if of_carry else carry[:0])
-    by_weights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in (weight_ih, weight_hh, bias_ih, bias_hh)]
-    addresses = (
-        by_output.data_ptr(), by_x.data_ptr() if of_x else 0, by_carry.data_ptr() if of_carry else 0,
-        *(w.data_ptr() for w in by_weights),
-    )  # fmt: skip
-    _core.gru_gradients(*given.shape(), given.weights(), given.run(output, kept), addresses, torch.get_num_threads())
-    return by_x, by_carry, *by_weights
+    given = _contiguous(weight_ih, weight_hh, bias_ih, bias_hh, x, is_first, carry, output, kept, by_output)
+    by_x, by_carry = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, carry))
+    by_weights = [torch.empty_like(w) for w in given[:4]]
+    where = addresses(*given, by_x if of_x else None, by_carry if of_carry else None, *by_weights)
+    steps, slots, inputs = x.shape
+    shape = _core.GruShape(steps, slots, inputs, carry.shape[1])
+    _core.gru_gradients(x.dtype == torch.float64, shape, where, torch.get_num_threads())
+    by_ih, by_hh, by_bias_ih, by_bias_hh = by_weights
+    none = x.new_empty(0)
+    return by_x if of_x else none, by_carry if of_carry else none, by_ih, by_hh, by_bias_ih, by_bias_hh
 
 
 @gru_gradients.register_fake
 def _(by_output, output, kept, x, is_first, carry, weight_ih, weight_hh, bias_ih, bias_hh, of_x, of_carry):  # type: ignore[no-untyped-def]
     return (
-        torch.empty_like(x if of_x else x[:0]), torch.empty_like(carry if of_carry else carry[:0]), torch.empty_like(weight_ih),
-        torch.empty_like(weight_hh), torch.empty_like(bias_ih), torch.empty_like(bias_hh),
+        torch.empty_like(x) if of_x else x.new_empty(0), torch.empty_like(carry) if of_carry else x.new_empty(0),
+        torch.empty_like(weight_ih), torch.empty_like(weight_hh), torch.empty_like(bias_ih), torch.empty_like(bias_hh),
     )  # fmt: skip
 
 
@@ -86,22 +92,13 @@ def _backward(ctx, by_output, by_kept):  # type: ignore[no-untyped-def]
 gru.register_autograd(_backward, setup_context=_save)
 
 
-class _Given:
-    """The tensors of a call, contiguous, and their addresses as the engine takes them."""
+def _contiguous(*tensors: Tensor) -> list[Tensor]:
+    return [tensor.contiguous() for tensor in tensors]
 
-    def __init__(self, x: Tensor, is_first: Tensor, carry: Tensor, *weights: Tensor) -> None:
-        self.x, self.is_first, self.carry = x.contiguous(), is_first.contiguous(), carry.contiguous()
-        self.weight = [w.contiguous() for w in weights]
 
-    def shape(self) -> tuple[bool, int, int, int, int]:
-        return self.x.dtype == torch.float64, *self.x.shape, self.carry.shape[1]
-
-    def weights(self) -> tuple[int, ...]:
-        return tuple(w.data_ptr() for w in self.weight)
-
-    def run(self, output: Tensor, kept: Tensor) -> tuple[int, ...]:
-        tensors = self.x, self.is_first, self.carry, output
-        return *(t.data_ptr() for t in tensors), kept.data_ptr() if kept.numel() else 0
+def addresses(*tensors: Tensor | None) -> tuple[int, ...]:
+    """Of contiguous tensors, as the engine takes them; 0 for none."""
+    return tuple(0 if tensor is None else tensor.data_ptr() for tensor in tensors)
 
 
 def _check(x: Tensor, is_first: Tensor, carry: Tensor, *weights: Tensor) -> int:
@@ -118,7 +115,9 @@ def _check(x: Tensor, is_first: Tensor, carry: Tensor, *weights: Tensor) -> int:
         if tensor.dtype != x.dtype or tuple(tensor.shape) != shape or tensor.device != x.device:
             raise ValueError(f"{name}: got {tensor.dtype} {tuple(tensor.shape)}, allowed: {x.dtype} {shape}")
     if is_first.dtype != torch.bool or tuple(is_first.shape) != (steps, slots):
-        raise ValueError(f"is_first: got {is_first.dtype} {tuple(is_first.shape)}, allowed: torch.bool {(steps, slots)}")
+        raise ValueError(
+            f"is_first: got {is_first.dtype} {tuple(is_first.shape)}, allowed: torch.bool {(steps, slots)}"
+        )
     return hidden
 
 

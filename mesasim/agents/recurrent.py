@@ -83,7 +83,7 @@ class Recurrent(Network):
         """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted. A GRU on the CPU is the native one
         (gru.py), which needs no `starts`."""
         inputs = self.embed(inputs)
-        if self.cell == "gru" and inputs.device.type == "cpu":
+        if isinstance(self.core, nn.GRU) and inputs.device.type == "cpu":
             hidden, carry = gru_layer(self.core, inputs, is_first, carry)
         else:
             hidden, carry = self._stretches(inputs, is_first, carry, starts)

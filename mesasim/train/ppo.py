@@ -25,6 +25,8 @@ from mesasim.train.clock import Clock
 from mesasim.train.critic import OracleCritic, OwnCritic
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 from mesasim.train.ppo_config import PPOConfig
+from mesasim.train.ppo_loss import Samples, Weights, native_ppo_loss, ppo_loss
+from mesasim.train.ppo_update import NativeUpdate
 from mesasim.train.recording import Recorder
 from mesasim.train.rollout import REGRET, Collector, Rollout
 from mesasim.vector import MesaVectorEnv
@@ -52,6 +54,7 @@ class Work(NamedTuple):
     entropy_weight: Tensor | float  # a tensor [] where updates are recorded
     starts: tuple[int, ...] | None  # see Agent.unroll_from
     totals: Tensor  # [4], over minibatches, of LOGGED
+    native: NativeUpdate | None = None
 
 
 LOGGED = ("policy_loss", "value_loss", "entropy", "clipped_share")
@@ -82,7 +85,9 @@ class Trainer(loop.Trainer):
             self.recorder = Recorder(self.env.device, [self.generator])
             rate = torch.tensor(rate, device=self.env.device)  # a recorded update finds it changed
         parameters = [*self.agent.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=rate, eps=1e-5, capturable=config.recorded)
+        self.optimizer = torch.optim.Adam(
+            parameters, lr=rate, eps=1e-5, capturable=config.recorded, fused=config.natively
+        )
         self.env.reset(seed=config.seed)
         self.clock = Clock(self.env.device, fine=not config.recorded)
         self.collector = Collector(
@@ -158,6 +163,8 @@ class Trainer(loop.Trainer):
         )
         if self.recorder is not None:
             work = self.kept(self.recorder, work)
+        if config.natively:
+            work = work._replace(native=NativeUpdate.of(self.agent, self.critic, rollout, config.cut_every))
         updates = 0
         for _ in range(config.epochs):
             order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
@@ -192,30 +199,34 @@ class Trainer(loop.Trainer):
 
     def minibatch(self, work: Work, slots: Tensor) -> None:
         """One update from the whole sequences of some slots, int64 [n]."""
+        config = self.config
+        samples = Samples(work.rollout.action, work.rollout.log_prob, work.advantage, work.target)
+        weights = Weights(config.clip, config.value_weight, self.critic.horizon, work.entropy_weight)
+        if work.native is None:
+            terms = self.gradients(work, samples, slots, weights)
+        else:
+            with self.clock.part("backward"):  # and forward: they are one call
+                terms = work.native.minibatch(samples, slots, weights)
+        with self.clock.part("backward"):
+            for parameters in (list(self.agent.parameters()), list(self.critic.parameters())):
+                if parameters:  # a critic may have none
+                    torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm)
+            self.optimizer.step()
+        work.totals.add_(terms)
+
+    def gradients(self, work: Work, samples: Samples, slots: Tensor, weights: Weights) -> Tensor:
+        """Fills the parameters'; returns the loss's terms."""
         config, rollout = self.config, work.rollout
         obs = {name: value[:, slots] for name, value in rollout.obs.items()}
         with self.clock.part("forward"):
             out = self.unroll(obs, rollout.is_first[:, slots], rollout.first_carry[slots], work.starts)
-            log_probs = out.logits.log_softmax(-1)
-            log_prob = log_probs.gather(-1, rollout.action[:, slots, None]).squeeze(-1)
-            ratio = (log_prob - rollout.log_prob[:, slots]).exp()
-            part = work.advantage[:, slots]
-            clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-            policy_loss = -torch.min(ratio * part, clipped * part).mean()
             value = self.critic(out.value, {name: field[:, slots] for name, field in rollout.oracle.items()})
-            value_loss = 0.5 * ((value - work.target[:, slots]) / self.critic.horizon).square().mean()
-            entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
-            loss = policy_loss + config.value_weight * value_loss - work.entropy_weight * entropy
-        with self.clock.part("backward"):  # with the optimiser's step
+            compute = native_ppo_loss if config.natively else ppo_loss
+            loss, terms = compute(out.logits, value, samples, slots, weights)
+        with self.clock.part("backward"):
             self.optimizer.zero_grad()
             loss.backward()
-            for weights in (list(self.agent.parameters()), list(self.critic.parameters())):
-                if weights:  # a critic may have none
-                    torch.nn.utils.clip_grad_norm_(weights, config.max_gradient_norm)
-            self.optimizer.step()
-        with torch.no_grad():
-            outside = ((ratio - 1).abs() > config.clip).float().mean()
-            work.totals.add_(torch.stack([policy_loss, value_loss, entropy, outside]))
+        return terms
 
     def pieces(self, steps: int) -> list[slice]:
         """The steps of a rollout, cut as `cut_every` has it."""

@@ -8,7 +8,7 @@ from mesasim.train.ppo import PPOConfig
 
 BANDIT = PPOConfig(
     options={"arms": 3, "pulls": 4}, network=NetworkConfig("gru", hidden=8), num_envs=32, rollout_steps=6, iterations=3,
-    epochs=2, minibatches=2, num_threads=1,
+    epochs=2, minibatches=2, num_threads=1, native=False,  # as on a GPU
 )  # fmt: skip
 LOOKING = NetworkConfig("transformer", hidden=8, heads=2, window=4)
 NETWORKS = {
