@@ -60,8 +60,8 @@ def gru_gradients(
     shape = _core.GruShape(steps, slots, inputs, carry.shape[1])
     _core.gru_gradients(x.dtype == torch.float64, shape, where, torch.get_num_threads())
     by_ih, by_hh, by_bias_ih, by_bias_hh = by_weights
-    none = x.new_empty(0)
-    return by_x if of_x else none, by_carry if of_carry else none, by_ih, by_hh, by_bias_ih, by_bias_hh
+    by_x, by_carry = by_x if of_x else x.new_empty(0), by_carry if of_carry else x.new_empty(0)
+    return by_x, by_carry, by_ih, by_hh, by_bias_ih, by_bias_hh
 
 
 @gru_gradients.register_fake
