@@ -1,5 +1,6 @@
-"""The command line: mesasim list | run | train | evaluate | report | generate | solve | bench | sign. Each command is a
-function here or in its package; its signature is its flags, its docstring its help."""
+"""The command line: mesasim list | run | train | evaluate | report | generate | solve | bench | sign | doctor. Each command
+is a function here or in its package; its signature is its flags (--quiet and --json are added: command_line.py), its
+docstring its help."""
 
 # No `from __future__ import annotations`: tyro reads the annotations of commands made in a loop.
 import json
@@ -14,21 +15,25 @@ from typing import Annotated
 import tyro
 
 import mesasim
-from mesasim import _core, baselines, sequences
+from mesasim import _core, baselines, command_line, sequences
 from mesasim.agents import NETWORKS
 from mesasim.bench.command import BENCHMARKS
 from mesasim.devices import check_device, devices, missing_cuda
+from mesasim.doctor import doctor
 from mesasim.experiments import experiments, question
 from mesasim.experiments.shared.settings import wants_quick
 from mesasim.mazes import algorithms
 from mesasim.mazes.command import mazes
+from mesasim.output import console, output
 from mesasim.presets import PRESETS
-from mesasim.progress import bars, console, print_table, training_bar
+from mesasim.progress import bars, counter, print_table, training_bar
 from mesasim.report import PAGE, write_report
 from mesasim.results import below_optimum, summarize, write_summary, write_table
 from mesasim.runs import provenance
-from mesasim.signature import signatures
+from mesasim.signature import signed
 from mesasim.spec import load_spec, parse_options, world_id
+from mesasim.train import logs
+from mesasim.train.checkpoint import latest_checkpoint
 from mesasim.train.ppo import PPOConfig, load_agent
 from mesasim.train.ppo import train as train_ppo
 from mesasim.tsp import distributions
@@ -43,6 +48,8 @@ OptionTexts = Annotated[
 ]
 GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes, "tours": tours}
 SIGNATURES = Path("tests/golden/signatures.json")
+Table = tuple[tuple[str, ...], list[tuple]]  # names of columns, rows
+OPTION_HEAD = ("option", "type", "default", "allowed", "meaning")
 
 
 def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: bool = False) -> None:
@@ -57,60 +64,94 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
         print(worlds_page(), end="")
         return
     if world in ("mazes", "tours"):
-        head = ("option", "type", "default", "allowed", "meaning")
-        for name, (what, options) in (algorithms() if world == "mazes" else distributions()).items():
-            print_table(f"\n{name}: {what}", head, option_rows(options))
+        known = algorithms() if world == "mazes" else distributions()
+
+        def show() -> None:
+            for name, (what, options) in known.items():
+                print_table(f"\n{name}: {what}", OPTION_HEAD, option_rows(options))
+
+        output.result({name: named(OPTION_HEAD, option_rows(o)) for name, (_, o) in known.items()}, show)
         return
+    tables: dict[str, Table]
     if world == "sequences":
-        print_table("Processes", ("process", "what"), list(sequences.processes().items()))
-        print_table("Options", ("option", "type", "default", "allowed", "meaning"), option_rows(sequences.options()))
-        return
-    if world is not None:
+        tables = {
+            "Processes": (("process", "what"), list(sequences.processes().items())),
+            "Options": (OPTION_HEAD, option_rows(sequences.options())),
+        }
+    elif world is not None:
         spec = load_spec(world)
-        print_table(
-            f"{spec.id}: {spec.help}", ("option", "type", "default", "allowed", "meaning"), option_rows(spec.options)
-        )
-        print_table("Fields", ("field", "kind", "dtype", "shape", "meaning"), world_rows(spec))
-        console.print("Actions: " + ", ".join(f"{index} {name}" for index, name in enumerate(spec.actions)))
-        return
-    print_table("Worlds", ("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()])
-    print_table("Presets", ("id", "what"), [(name, preset.help) for name, preset in PRESETS.items()])
-    print_table("Networks", ("kind", "what"), list(NETWORKS.items()))
-    references = []
+        tables = {
+            f"{spec.id}: {spec.help}": (OPTION_HEAD, option_rows(spec.options)),
+            "Fields": (("field", "kind", "dtype", "shape", "meaning"), world_rows(spec)),
+            "Actions": (("index", "name"), list(enumerate(spec.actions))),
+        }
+    else:
+        tables = everything()
+    as_rows = {title: named(head, rows) for title, (head, rows) in tables.items()}
+
+    def show_all() -> None:
+        for title, (head, rows) in tables.items():
+            print_table(title, head, rows)
+
+    output.result(as_rows, show_all)
+
+
+def named(head: tuple[str, ...], rows: list[tuple]) -> list[dict[str, object]]:
+    """A table's rows by the names of its columns."""
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def everything() -> dict[str, Table]:
+    """The tables of `mesasim list`."""
+    references: list[tuple] = []
     for with_agents in baselines.MODULES:
         for name, agent in baselines.of(with_agents).agents(with_agents).items():
             what = getattr(agent, "what", "")
             references.append((with_agents, name, agent.nature + (f": {what}" if what else "")))
-    print_table("Reference agents", ("world", "agent", "nature"), references)
-    print_table("Experiments", ("name", "question"), [(name, question(m)) for name, m in experiments().items()])
-    rows = list(devices().items())
+    found: list[tuple] = list(devices().items())
     if missing_cuda():
-        rows.append(("(no cuda)", missing_cuda()))
+        found.append(("(no cuda)", missing_cuda()))
     if _core.CUDA_ARCHITECTURES:
-        rows.append(("(cuda compiled for)", _core.CUDA_ARCHITECTURES))
-    print_table("Devices", ("device", "what"), rows)
+        found.append(("(cuda compiled for)", _core.CUDA_ARCHITECTURES))
+    return {
+        "Worlds": (("id", "what"), [(w, load_spec(w).help) for w in _core.world_ids()]),
+        "Presets": (("id", "what"), [(name, preset.help) for name, preset in PRESETS.items()]),
+        "Networks": (("kind", "what"), list(NETWORKS.items())),
+        "Reference agents": (("world", "agent", "nature"), references),
+        "Experiments": (("name", "question"), [(name, question(m)) for name, m in experiments().items()]),
+        "Devices": (("device", "what"), found),
+    }
 
 
 def train(
     out: Path, option: OptionTexts = (), config: tyro.conf.OmitArgPrefixes[PPOConfig] = PPOConfig(),  # noqa: B008
-    resume: bool = False, quiet: bool = False,
+    resume: bool = False, log: tuple[logs.SinkName, ...] = logs.DEFAULT,
 ) -> None:  # fmt: skip
     """Train one network on one world with recurrent PPO.
 
     Args:
         out: folder of the run.
         resume: go on from the newest checkpoint there, to the same bits.
-        quiet: no progress bar.
+        log: where metrics go: metrics.csv, TensorBoard events, Weights & Biases; in the run's folder.
     """
     config.world, config.options = world_id(config.world), parse_options(config.world, option)
-    with bars(quiet) as progress:
-        train_ppo(config, out, resume=resume, report=training_bar(progress, config.network.kind, config.iterations))
-    console.print(f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}")
+    last: dict[str, float] = {}
+    with bars() as progress, logs.chosen(log):
+        show = training_bar(progress, config.network.kind, config.iterations)
+
+        def report(row: dict[str, float]) -> None:
+            last.update(row)
+            show(row)
+
+        train_ppo(config, out, resume=resume, report=report)
+    made = {"run": out, "checkpoint": latest_checkpoint(out), "iterations": config.iterations, "last": last}
+    text = f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}"
+    output.result(made, lambda: output.say(text))
 
 
 def evaluate(
     run: Annotated[Path, tyro.conf.Positional], tasks: int = 10000, seed: int = 1001, sample_actions: bool = False,
-    device: str = "cpu", quiet: bool = False,
+    device: str = "cpu",
 ) -> None:  # fmt: skip
     """Freeze a trained agent and evaluate it, beside the world's reference agents, on tasks it has not seen.
 
@@ -120,20 +161,16 @@ def evaluate(
         seed: of the tasks; training at seed s never meets seed 1000 + s.
         sample_actions: draw actions from the policy instead of taking the likeliest.
         device: cpu or cuda[:i]; reference agents play on the CPU, where the tasks are the same.
-        quiet: no progress bar.
     """
     check_device(device)
     agent, config = load_agent(run)
     setting = baselines.Setting(config.world, config.options, tasks, seed, config.num_threads, sample_actions, device)
-    with bars(quiet) as progress:
-        todo = [(config.network.kind, lambda: setting.evaluate(agent, config.network.kind, "trained"))]
-        todo += list(baselines.references(setting))
-        bar = progress.add_task("evaluate", total=len(todo), detail="")
-        evaluations = []
-        for name, make in todo:
-            progress.update(bar, detail=name)
-            evaluations.append(make())
-            progress.advance(bar)
+    todo = [(config.network.kind, lambda: setting.evaluate(agent, config.network.kind, "trained"))]
+    todo += list(baselines.references(setting))
+    done, evaluations = counter("evaluate", len(todo)), []
+    for name, make in todo:
+        evaluations.append(make())
+        done(name)
     scale = baselines.scale(setting, evaluations)
     rows = [summarize(e, scale.floor, scale.ceiling, trained=e.nature == "trained") for e in evaluations]
     below_optimum(rows, evaluations)
@@ -144,8 +181,7 @@ def evaluate(
     }  # fmt: skip
     write_table(run, evaluations)
     write_summary(run, summary)
-    _print_summary(summary)
-    console.print(f"Report: {write_report([run], run / PAGE)}")
+    _give_summary(summary, write_report([run], run / PAGE))
 
 
 def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
@@ -157,7 +193,8 @@ def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | 
     """
     if not runs:
         raise ValueError("runs: got none, allowed: at least one run folder")
-    console.print(f"Report: {write_report(list(runs), out or runs[0] / PAGE)}")
+    page = write_report(list(runs), out or runs[0] / PAGE)
+    output.result({"report": page}, lambda: _say_page(page))
 
 
 def bench() -> None:
@@ -179,17 +216,24 @@ def sign(file: Path = SIGNATURES, check: bool = False, device: str = "cpu", num_
         device: cpu or cuda[:i].
         num_threads: CPU threads.
     """
-    found = signatures(device, num_threads)
+    todo, found = signed(), {}
+    done = counter("sign", len(todo))
+    for name, signature in todo.items():
+        found[name] = signature(device, num_threads)
+        done(name)
     if not check:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found, indent=2) + "\n")
     kept = json.loads(file.read_text())
-    for world in sorted(found.keys() | kept.keys()):
-        same = found.get(world) == kept.get(world)
-        console.print(
-            f"{world} {found.get(world)} {'' if same else f'(kept: {kept.get(world)}) DIFFERS'}", soft_wrap=True
-        )
-    if found != kept:
+
+    def show() -> None:
+        for world in sorted(found.keys() | kept.keys()):
+            also = "" if found.get(world) == kept.get(world) else f"(kept: {kept.get(world)}) DIFFERS"
+            console.print(f"{world} {found.get(world)} {also}", soft_wrap=True)
+
+    differing = sorted(name for name in found.keys() | kept.keys() if found.get(name) != kept.get(name))
+    output.result({"signatures": found, "differing": differing}, show)
+    if differing:
         sys.exit(1)
 
 
@@ -200,11 +244,13 @@ def _experiment_command(name: str, module: ModuleType, quick: bool) -> Callable[
 
     def command(
         config: tyro.conf.OmitArgPrefixes[config_type] = defaults, out: Path = Path("runs") / name,  # type: ignore[valid-type]  # a type made in a loop
-        resume: bool = False, overwrite: bool = False, quiet: bool = False,
+        resume: bool = False, overwrite: bool = False, log: tuple[logs.SinkName, ...] = logs.DEFAULT,
     ) -> None:  # fmt: skip
-        summary = module.run(config, out, resume=resume, overwrite=overwrite, quiet=quiet)
-        _print_summary(summary)
-        console.print(f"Report: {os.path.relpath(out / PAGE)}")
+        if "csv" not in log:
+            raise ValueError(f"log: got {log}, allowed: csv among them, which experiments read")
+        with logs.chosen(log):
+            summary = module.run(config, out, resume=resume, overwrite=overwrite)
+        _give_summary(summary, Path(os.path.relpath(out / PAGE)))
 
     command.__doc__ = f"""{question(module)}
 
@@ -212,7 +258,7 @@ def _experiment_command(name: str, module: ModuleType, quick: bool) -> Callable[
         out: folder of the run.
         resume: go on with an interrupted run in that folder.
         overwrite: replace the run in that folder.
-        quiet: no progress bars.
+        log: where metrics of trainings go: metrics.csv, TensorBoard events, Weights & Biases; in the run's folders.
     """
     return command
 
@@ -228,8 +274,22 @@ def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "generate": generate, "solve": solve,
-    "bench": bench, "sign": sign,
+    "bench": bench, "sign": sign, "doctor": doctor,
 }  # fmt: skip
+
+
+def _give_summary(summary: dict, page: Path) -> None:
+    """The result of a measurement: its summary.json, or its tables and verdicts."""
+
+    def show() -> None:
+        _print_summary(summary)
+        _say_page(page)
+
+    output.result(summary, show)
+
+
+def _say_page(page: Path) -> None:
+    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
 
 
 def _print_summary(summary: dict) -> None:
@@ -258,30 +318,30 @@ def _print_summary(summary: dict) -> None:
         console.print(verdict)
 
 
+GROUPS: dict[str, tuple[dict[str, Callable[..., None]], Callable[..., None]]] = {
+    "bench": (BENCHMARKS, bench), "generate": (GENERATORS, generate),
+}  # fmt: skip
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit status 2 for arguments or files that cannot be used, 130 for an interrupt."""
+    """Entry point; see command_line.guarded for the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        if given[:1] == ["run"]:
-            quick = wants_quick(given)
-            commands = {name: _experiment_command(name, module, quick) for name, module in experiments().items()}
-            tyro.extras.subcommand_cli_from_dict(commands, prog="mesasim run", description=run.__doc__, args=given[1:])
-        elif given[:1] in (["bench"], ["generate"]):
-            group, about = (BENCHMARKS, bench) if given[0] == "bench" else (GENERATORS, generate)
-            tyro.extras.subcommand_cli_from_dict(
-                group, prog=f"mesasim {given[0]}", description=about.__doc__, args=given[1:]
-            )
-        elif given[:1] == ["--version"]:
+
+    def work() -> None:
+        name = given[0] if given else ""
+        if name == "--version":
             print(mesasim.__version__)
+        elif name == "run":
+            quick = wants_quick(given)
+            commands = {called: _experiment_command(called, module, quick) for called, module in experiments().items()}
+            command_line.run(commands, "mesasim run", run.__doc__, given[1:])
+        elif name in GROUPS:
+            commands, about = GROUPS[name]
+            command_line.run(commands, f"mesasim {name}", about.__doc__, given[1:], ticking=name != "bench")
         else:
-            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="mesasim", description=mesasim.__doc__, args=given)
-    except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"mesasim: {message}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mesasim: interrupted", file=sys.stderr)
-        sys.exit(130)
+            command_line.run(COMMANDS, "mesasim", mesasim.__doc__, given)
+
+    command_line.guarded(work)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ whole or not at all; what is read back is checked."""
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from mesasim.evaluate import Evaluation
 from mesasim.integrity import write_whole
 from mesasim.metrics import by_step, estimate, fraction, frozen_weights_slope, rises
+from mesasim.output import dumps
 
 SUMMARY = "summary.json"
 TABLE = "evaluation.parquet"
@@ -93,7 +93,7 @@ def write_table(run: Path, evaluations: list[Evaluation]) -> None:
 
 def write_summary(run: Path, summary: dict[str, Any]) -> None:
     """summary.json: question, world, options, command, agents."""
-    text = json.dumps(_plain(summary), indent=2, allow_nan=False)
+    text = dumps(summary, indent=2)
     write_whole(run / SUMMARY, lambda path: path.write_text(text + "\n"))
 
 
@@ -109,12 +109,3 @@ def read_summary(run: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"run: {path} is damaged or not a mesasim summary ({error!r})") from error
     return summary
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan: what is not a number is null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,10 +19,11 @@ from mesasim.evaluate import Evaluation
 from mesasim.integrity import write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
-from mesasim.train.loop import METRICS, check_same_settings
+from mesasim.train.logs import METRICS, TENSORBOARD, WANDB, WANDB_ID
+from mesasim.train.loop import check_same_settings
 
 CONFIG = "config.yaml"
-TRAINED = {CONFIG, METRICS, "checkpoints", "tensorboard"}  # what a folder of a trained network holds
+TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID}  # what a folder of a trained network holds
 
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:

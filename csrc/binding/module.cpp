@@ -74,6 +74,30 @@ py::tuple picture_to_python(const Picture& picture) {
   return py::make_tuple(letters, rgb);
 }
 
+// What only the compiler knows.
+py::dict build() {
+  py::dict facts;
+#if defined(__clang__)
+  facts["compiler"] = "clang " __clang_version__;
+#elif defined(__GNUC__)
+  facts["compiler"] = "gcc " __VERSION__;
+#else
+  facts["compiler"] = "unknown";
+#endif
+  facts["type"] = MESA_BUILD_TYPE;
+  facts["flags"] = MESA_BUILD_FLAGS;
+  facts["sanitizers"] = MESA_SANITIZERS;
+#if defined(MESA_EMULATED_CUDA)
+  facts["cuda"] = "emulated on the CPU";
+#elif defined(MESA_CUDA_ARCHITECTURES)
+  facts["cuda"] = "compiled for " MESA_CUDA_ARCHITECTURES;
+#else
+  facts["cuda"] = "not compiled";
+#endif
+  facts["pybind11"] = PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
+  return facts;
+}
+
 template <class T>
 const T* pointer(uintptr_t address) {
   return reinterpret_cast<const T*>(address);
@@ -226,6 +250,8 @@ PYBIND11_MODULE(_core, m) {
 #else
   m.attr("CUDA_ARCHITECTURES") = "";
 #endif
+
+  m.attr("BUILD") = build();
 
   // The building blocks of every world's story, for tests against published values.
   m.def("philox4x32_10", [](std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {

@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: tyro reads the annotations.
 from collections.abc import Callable
-from json import dumps
 from math import isnan
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from mesasim.bench.tours import SIZES as TOUR_SIZES
 from mesasim.bench.tours import bench_tours
 from mesasim.bench.train import SHARES, bench_train
 from mesasim.devices import check_device, devices
+from mesasim.output import dumps
 from mesasim.progress import print_table
 from mesasim.runs import provenance
 from mesasim.spec import parse_options, world_id

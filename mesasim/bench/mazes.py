@@ -11,6 +11,7 @@ import torch
 
 from mesasim.devices import check_device
 from mesasim.mazes import algorithms, generate
+from mesasim.progress import counter
 
 SIZES = (5, 8, 16, 32, 64)
 MODES = ("generate", "distances", "solve")
@@ -83,8 +84,9 @@ def bench_mazes(
     for mode in modes:
         if mode not in MODES:
             raise ValueError(f"mode: got {mode!r}, allowed: {', '.join(MODES)}")
-    rows = []
-    for name in names or list(algorithms()):
+    rows, chosen = [], names or list(algorithms())
+    done = counter("bench mazes", len(chosen) * len(sizes) * len(modes) * len(num_threads) * rounds)
+    for name in chosen:
         for size in sizes:
             benchmarks = [
                 MazeBenchmark(name, size, mode, count, threads, device) for mode in modes for threads in num_threads
@@ -92,5 +94,6 @@ def bench_mazes(
             for _ in range(rounds):
                 for benchmark in benchmarks:
                     benchmark.round(seconds)
+                    done(f"{name} {size}×{size}")
             rows += [benchmark.row() for benchmark in benchmarks]
     return rows

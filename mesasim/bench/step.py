@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from mesasim.devices import check_device
+from mesasim.progress import counter
 from mesasim.vector import MesaVectorEnv
 
 POOL_ENTRIES = 1 << 20
@@ -105,7 +106,7 @@ def bench_step(
     if rounds < 1 or seconds <= 0:
         raise ValueError(f"rounds, seconds: got {rounds}, {seconds}, allowed: at least 1 and above 0")
     settings = {"history": history, "oracle": oracle, "max_episode_steps": max_episode_steps}
-    rows = []
+    rows, done = [], counter("bench step", len(num_envs) * len(worlds) * len(num_threads) * rounds)
     for slots in num_envs:
         benchmarks = [
             StepBenchmark(world, options, slots, threads, device, settings)
@@ -115,5 +116,6 @@ def bench_step(
         for _ in range(rounds):
             for benchmark in benchmarks:
                 benchmark.round(seconds)
+                done(benchmark.env.world_id)
         rows += [benchmark.row() for benchmark in benchmarks]
     return rows

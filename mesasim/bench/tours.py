@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mesasim.devices import check_device
 from mesasim.machine import integer
+from mesasim.progress import counter
 from mesasim.tsp import solve
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import METHOD_NAMES
@@ -58,7 +59,7 @@ def bench_tours(
     on = check_device(device)
     integer("count", count, 1, 1 << 24)
     integer("rounds", rounds, 1, 1000)
-    rows = []
+    rows, done = [], counter("bench tsp", len(sizes) * rounds * len(num_threads))
     torch.set_num_threads(1)  # torch's own threads, spinning after a large tensor, would take the solver's cores
     for n in sizes:
         instances = points(count, integer("n", n, MIN_CITIES, MAX_CITIES), seed).to(on)
@@ -68,6 +69,7 @@ def bench_tours(
         for _ in range(rounds):
             for threads, measured in batches.items():
                 measured.append(_batch(instances, method, node_limit, threads, device))
+                done(f"n={n}")
         wall = {threads: min(wall for wall, _ in measured) for threads, measured in batches.items()}
         first = num_threads[0]
         found |= {

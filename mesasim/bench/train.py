@@ -13,6 +13,7 @@ from typing import Any
 
 from mesasim.agents import NetworkConfig
 from mesasim.devices import check_device
+from mesasim.progress import counter
 from mesasim.train.ppo import PPOConfig, Trainer
 from mesasim.train.recording import WARM_UPS
 
@@ -35,11 +36,13 @@ def bench_train(
                 device=device, cuda_graphs=graphs,
             )  # fmt: skip
             cases.append((config, Trainer(config), []))
+    done = counter("bench train", len(cases) * (rounds + uncounted(device)))
     for _ in range(rounds + uncounted(device)):
-        for _, trainer, seen in cases:
+        for config, trainer, seen in cases:
             trainer.set_threads()
             spent = time.process_time()
             seen.append(trainer.iterate() | {"cpu_seconds": time.process_time() - spent})
+            done(f"{config.network.kind}, {config.num_threads} threads")
     return [_row(config, seen[uncounted(device) :]) for config, _, seen in cases]
 
 

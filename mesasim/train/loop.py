@@ -1,15 +1,14 @@
 """What every trainer's loop needs beside its algorithm: a run folder with checkpoints to go on from, an optimiser as
-tensors, rows of metrics.csv, an interrupt that waits until an iteration is whole."""
+tensors, metrics to the logger, an interrupt that waits until an iteration is whole."""
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from torch import Tensor
 
 from mesasim.integrity import write_whole
 from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, save_checkpoint
+from mesasim.train.logs import Logger, Metrics
 
-METRICS = "metrics.csv"  # of a run folder
-# Metric values of one iteration or of several: number of steps taken so far, mean episode return, and so on.
-Metrics = dict[str, float]
 # What a resumed run may have otherwise: how fast it goes, how often it is saved and logged.
 FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every")
 ABSENT = "(absent)"  # in the place of a value
@@ -97,10 +94,10 @@ def train_in_folder(
     resume: bool = False,
     report: Callable[[Metrics], None] | None = None,
 ) -> None:
-    """Trains to `iterations`, writing config.yaml, metrics.csv (a row every log_every iterations, with the CPU seconds they
-    took) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a checkpoint and raises
-    KeyboardInterrupt. `report` is called with each row. FileExistsError if the folder holds a run and `resume` is not asked
-    for."""
+    """Trains to `iterations`, writing config.yaml, metrics (a row every log_every iterations, with the CPU seconds they took;
+    logs.py says where to) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a
+    checkpoint and raises KeyboardInterrupt. `report` is called with each row. FileExistsError if the folder holds a run and
+    `resume` is not asked for."""
     run = trainer.run
     if run is None:
         raise ValueError("run: got None, allowed: the folder to write to")
@@ -112,21 +109,24 @@ def train_in_folder(
     run.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
     write_whole(run / "config.yaml", lambda path: path.write_text(settings))
-    log = run / METRICS
-    rows, window, spent = rows_until(log, trainer.iteration), [], time.process_time()
-    with interrupt_held() as asked:
+    if trainer.iteration >= iterations:
+        return
+    logger = Logger(run, trainer.iteration, trainer.description())
+    window, spent = [], time.process_time()
+    with interrupt_held() as asked, closing(logger):
         while trainer.iteration < iterations:
             window.append(trainer.iterate())
             finished, stopping = trainer.iteration == iterations, asked()
             saving = finished or stopping or trainer.iteration % checkpoint_every == 0
             if saving or trainer.iteration % log_every == 0:
-                rows.append({**trainer.row(window), "cpu_seconds": time.process_time() - spent})
+                row = {**trainer.row(window), "cpu_seconds": time.process_time() - spent}
                 window, spent = [], time.process_time()
+                logger.write(row)
                 if report:
-                    report(rows[-1])
+                    report(row)
             if saving:
+                logger.flush()
                 trainer.save()
-                write_rows(log, rows)
             if stopping and not finished:
                 raise KeyboardInterrupt
 
@@ -195,33 +195,3 @@ def interrupt_held() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(seen)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def write_rows(log: Path, rows: list[Any]) -> None:
-    """metrics.csv, a row an iteration."""
-
-    def write(path: Path) -> None:
-        with path.open("w", newline="") as file:
-            if rows:
-                writer = csv.DictWriter(file, rows[-1].keys())
-                writer.writeheader()
-                writer.writerows(rows)
-
-    write_whole(log, write)
-
-
-def rows_until(log: Path, iteration: int) -> list[Any]:
-    """The rows of metrics.csv up to an iteration, to go on after."""
-    return [] if iteration == 0 else [row for row in read_rows(log) if row["iteration"] <= iteration]
-
-
-def read_rows(log: Path) -> list[dict[str, float]]:
-    """Every row of a metrics.csv, as numbers; none where there is no file."""
-    if not log.exists():
-        return []
-    with log.open(newline="") as file:
-        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _number(text: str) -> float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from mesasim import waits
 from mesasim.agents import Agent, NetworkConfig, build_network
@@ -326,24 +325,9 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
 def train(
     config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Agent:
-    """Trains to config.iterations in the folder `run`: see loop.train_in_folder; TensorBoard events besides. The agent comes
-    back on the CPU."""
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder. The agent comes back on the CPU."""
     trainer = Trainer(config, run)
-    board: SummaryWriter | None = None
-
-    def log(row: Metrics) -> None:
-        nonlocal board
-        board = board or SummaryWriter(str(run / "tensorboard"), purge_step=trainer.iteration)
-        for name, value in row.items():
-            board.add_scalar(name, value, trainer.iteration)
-        if report:
-            report(row)
-
-    try:
-        loop.train_in_folder(
-            trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=log
-        )
-    finally:
-        if board:
-            board.close()
+    loop.train_in_folder(
+        trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=report
+    )
     return trainer.agent.cpu()

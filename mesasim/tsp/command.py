@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: tyro reads the annotations.
 import time
-from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from mesasim.devices import check_device
 from mesasim.integrity import write_whole
-from mesasim.progress import console, print_table
+from mesasim.output import console, output
+from mesasim.progress import counter, print_table
 from mesasim.tsp.solving import METHOD_NAMES
 from mesasim.tsp.solving import solve as solve_tours
 from mesasim.tsp.tour_files import write_tour
@@ -22,9 +22,9 @@ from mesasim.tsp.tsplib import TsplibInstance, read_tsplib
 def solve(
     files: Annotated[tuple[Path, ...], tyro.conf.Positional], method: str = "auto", plot: Path | None = None,
     out: Path | None = None, node_limit: int | None = None, time_limit: float | None = None,
-    num_threads: int | None = None, device: str = "cpu", json: bool = False,
+    num_threads: int | None = None, device: str = "cpu",
 ) -> None:  # fmt: skip
-    """Shortest tours, proved, of instances in TSPLIB files.
+    """Shortest tours, proved, of instances in TSPLIB files; --json gives the tours themselves, as the files' node numbers.
 
     Args:
         files: .tsp files, of 3 to 256 nodes: EUC_2D, CEIL_2D, GEO, ATT or EXPLICIT.
@@ -35,7 +35,6 @@ def solve(
         time_limit: seconds a file; likewise.
         num_threads: CPU threads; default: every core.
         device: cpu or cuda[:i], where there is no branch_and_cut and no time_limit.
-        json: one JSON object a file instead of a table, with the tour as the file's node numbers.
     """
     for name, path in (("plot", plot), ("out", out)):
         if path is not None and len(files) != 1:
@@ -47,6 +46,7 @@ def solve(
     if plot is not None:
         _check_plot(plot, instances[0], files[0])
     rows: list[dict[str, Any]] = []
+    done = counter("solve", len(files))
     for path, instance in zip(files, instances, strict=True):
         begun = time.perf_counter()
         tours = solve_tours(
@@ -67,20 +67,18 @@ def solve(
                 "ms": 1000 * took, "tour": instance.nodes[order].tolist(),
             }
         )  # fmt: skip
-        if json:
-            print(dumps(rows[-1]), flush=True)
+        if output.json:  # at once, not at the end
+            output.result(rows[-1], print)
         if out is not None:
             write_tour(out, order, rows[-1]["name"], f"length {rows[-1]['length']}", nodes=instance.nodes)
         if plot is not None:
             _draw(plot, instance, order, rows[-1])
-    if not json:
-        _print(rows)
-        for path in (out, plot):
-            if path is not None:
-                console.print(f"Written: {path}", soft_wrap=True, highlight=False)
+        done(rows[-1]["name"])
+    if not output.json:
+        output.result(rows, lambda: _print(rows, [path for path in (out, plot) if path is not None]))
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(rows: list[dict[str, Any]], written: list[Path]) -> None:
     cells = [
         (
             row["name"], row["n"], f"{row['length']:,}", f"{row['lower_bound']:,}", "proved" if row["optimal"] else "no",
@@ -89,6 +87,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]  # fmt: skip
     print_table("Tours", ("name", "n", "length", "bound", "optimal", "nodes", "ms"), cells)
+    for path in written:
+        console.print(f"Written: {path}", soft_wrap=True, highlight=False)
 
 
 def _check_plot(plot: Path, instance: TsplibInstance, file: Path) -> None:

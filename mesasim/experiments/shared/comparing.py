@@ -17,7 +17,7 @@ from mesasim.evaluate import Evaluation
 from mesasim.metrics import Estimate, beyond_doubt, estimate, fraction
 from mesasim.progress import training_bar
 from mesasim.results import below_optimum, summarize
-from mesasim.train.loop import METRICS, read_rows
+from mesasim.train.logs import METRICS, read_rows
 from mesasim.train.ppo import PPOConfig, train
 
 
