@@ -26,7 +26,8 @@ class Row(NamedTuple):
     tolerance: float
     ours: Callable[[], float]
     how: str
-    beaten: bool = False  # the figure given was said to be an optimum; ours is the exact value of a policy that earns more
+    # The figure given was said to be an optimum; ours is the exact value of a policy that earns more.
+    beaten: bool = False
 
 
 def exact(what: str, before: float, ours: Callable[[], float], tolerance: float = 1e-3) -> Row:
