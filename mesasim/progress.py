@@ -51,16 +51,20 @@ class Bars(Progress):
         return super().add_task(*arguments, **keywords)
 
     def update(self, task_id: TaskID, **keywords: Any) -> None:
+        if task_id not in self.task_ids:  # finished, and left behind on the terminal
+            return
+        self.start()
         super().update(task_id, **keywords)
         if not self.live.auto_refresh and time.monotonic() - self.redrawn > REDRAWN_EVERY_S:
             self.redrawn = time.monotonic()
             self.refresh()
 
     def clear(self) -> None:
-        """Leaves the bars as they are on the terminal; the next task starts new ones below what is printed meanwhile."""
+        """Leaves the bars as they are on the terminal; those not finished go on below what is printed meanwhile."""
         self.stop()
-        for task in self.task_ids:
-            self.remove_task(task)
+        for task in self.tasks:
+            if task.finished:
+                self.remove_task(task.id)
 
 
 class Lines(Progress):
@@ -97,6 +101,11 @@ def line(task: Task) -> str:
     return f"{task.description}: {far}, {taken} taken, {left} left{detail}"
 
 
+def on_terminal() -> bool:
+    """Whether stderr can redraw a line: not a log that looks like a terminal (FORCE_COLOR), not one without control codes."""
+    return messages.is_jupyter or (sys.stderr.isatty() and not messages.is_dumb_terminal)
+
+
 _open: list[Bars | Lines] = []  # the one display of the command under way
 
 
@@ -108,8 +117,7 @@ def bars(quiet: bool = False, ticking: bool = True) -> Iterator[Progress]:
     elif _open:
         yield _open[-1]
     else:
-        terminal = messages.is_jupyter or (sys.stderr.isatty() and not messages.is_dumb_terminal)
-        display = Bars(ticking) if terminal else Lines()
+        display = Bars(ticking) if on_terminal() else Lines()
         _open.append(display)
         try:
             yield display

@@ -141,12 +141,11 @@ def test_flags_of_a_command_end_with_it(place, capsys):
 
 
 @pytest.fixture
-def terminal(monkeypatch, capsys):
+def terminal(monkeypatch):
     """A terminal on stderr; what it was sent."""
     sent = io.StringIO()
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(progress, "messages", Console(file=sent, force_terminal=True, width=120, color_system=None))
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
     return sent
 
 
