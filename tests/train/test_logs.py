@@ -152,7 +152,10 @@ def test_only_the_chosen_sinks_and_only_the_first_rank_write(tmp_path, monkeypat
 
 
 def test_what_is_no_sink_is_refused_and_one_not_installed_names_its_extra(monkeypatch):
-    with pytest.raises(ValueError, match=r"^log: got 'paper', allowed: csv, tensorboard, wandb"), logs.chosen(["paper"]):
+    with (
+        pytest.raises(ValueError, match=r"^log: got 'paper', allowed: csv, tensorboard, wandb"),
+        logs.chosen(["paper"]),
+    ):
         pass
     monkeypatch.setitem(sys.modules, "wandb", None)
     with (
