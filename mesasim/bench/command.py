@@ -10,6 +10,7 @@ import tyro
 from mesasim import _core
 from mesasim.agents import NetworkConfig
 from mesasim.bench.mazes import MODES, SIZES, bench_mazes
+from mesasim.bench.peers.command import peers
 from mesasim.bench.step import bench_step
 from mesasim.bench.tours import SIZES as TOUR_SIZES
 from mesasim.bench.tours import bench_tours
@@ -208,4 +209,4 @@ def train(
     print_table(f"{machine}{where}: {world_id(world)}, PPO end to end, {what}", head, cells)
 
 
-BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp, "train": train}
+BENCHMARKS: dict[str, Callable[..., None]] = {"step": step, "mazes": mazes, "tsp": tsp, "train": train, "peers": peers}

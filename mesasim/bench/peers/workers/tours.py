@@ -1,14 +1,13 @@
-"""What a peer's own environment runs: solves tours with the peer's library when told to, over a pipe, one thread. Imports
-nothing of mesasim.
+"""Peers' tours: a function a peer from a work {"method": …, "points": [B, n, 2]} to a protocol.Work whose units are instances;
+what is found is [which, order, proved] of each. Imports nothing of mesasim.
 
-Each method has the largest n it is asked for and a function from a distance matrix (floats, a list of lists) to a call: all
-before the call is preparation and is not timed, what the call returns is the order and whether the peer proved it optimal."""
+A method is a function from a distance matrix (floats, a list of lists) to a call: all before the call is preparation and is not
+timed, what the call returns is the order and whether the peer proved it optimal."""
 
 import itertools
-import json
 import math
-import sys
-import time
+
+from protocol import Work
 
 SCALE = 10**6  # of unit-square distances where the peer takes integers
 
@@ -17,7 +16,7 @@ def integers(matrix, scale=SCALE):
     return [[round(scale * d) for d in row] for row in matrix]
 
 
-def fast_tsp():
+def fast_tsp(work, threads):
     """fast_tsp: its heuristic for two budgets, and its dynamic programme. Distances must stay below 65536."""
     import fast_tsp
 
@@ -32,14 +31,11 @@ def fast_tsp():
         whole = integers(matrix, 40_000)
         return lambda: (fast_tsp.solve_tsp_exact(whole), True)
 
-    return {
-        "find_tour 1 ms": (256, heuristic(0.001)),
-        "find_tour 10 ms": (256, heuristic(0.01)),
-        "solve_tsp_exact": (15, exact),
-    }
+    methods = {"find_tour 1 ms": heuristic(0.001), "find_tour 10 ms": heuristic(0.01), "solve_tsp_exact": exact}
+    return _work(methods, work, threads)
 
 
-def elkai():
+def elkai(work, threads):
     """elkai: LKH 3, by its number of runs."""
     import elkai
 
@@ -50,10 +46,10 @@ def elkai():
 
         return prepare
 
-    return {"LKH, 1 run": (256, runs(1)), "LKH, 10 runs": (50, runs(10))}
+    return _work({"LKH, 1 run": runs(1), "LKH, 10 runs": runs(10)}, work, threads)
 
 
-def python_tsp():
+def python_tsp(work, threads):
     """python-tsp: dynamic programming, branch and bound, 2-opt and Lin–Kernighan."""
     import numpy as np
     from python_tsp import exact, heuristics
@@ -65,16 +61,17 @@ def python_tsp():
 
         return prepare
 
-    return {
-        "dynamic programming": (12, method(exact.solve_tsp_dynamic_programming, True)),
-        "branch and bound": (12, method(exact.solve_tsp_branch_and_bound, True)),
-        "local search": (50, method(heuristics.solve_tsp_local_search, False)),
-        "Lin–Kernighan": (50, method(heuristics.solve_tsp_lin_kernighan, False)),
+    methods = {
+        "dynamic programming": method(exact.solve_tsp_dynamic_programming, True),
+        "branch and bound": method(exact.solve_tsp_branch_and_bound, True),
+        "local search": method(heuristics.solve_tsp_local_search, False),
+        "Lin–Kernighan": method(heuristics.solve_tsp_lin_kernighan, False),
     }
+    return _work(methods, work, threads)
 
 
-def ortools():
-    """OR-tools: its routing library (descent, guided local search for a second) and CP-SAT over AddCircuit, 1 worker."""
+def ortools(work, threads):
+    """OR-tools: its routing library (descent, guided local search for a second) and CP-SAT over AddCircuit."""
     from ortools.constraint_solver import pywrapcp, routing_enums_pb2
     from ortools.sat.python import cp_model
 
@@ -112,7 +109,7 @@ def ortools():
             model.add_circuit(arcs)
             model.minimize(sum(whole[i][j] * taken for i, j, taken in arcs))
             solver = cp_model.CpSolver()
-            solver.parameters.num_workers = 1
+            solver.parameters.num_workers = threads
             status = solver.solve(model)
             after = {i: j for i, j, taken in arcs if solver.boolean_value(taken)}
             order = [0]
@@ -122,14 +119,11 @@ def ortools():
 
         return solve
 
-    return {
-        "routing, cheapest arc": (256, routing(0)),
-        "routing, guided 1 s": (100, routing(1)),
-        "CP-SAT AddCircuit": (30, circuit),
-    }
+    methods = {"routing, cheapest arc": routing(0), "routing, guided 1 s": routing(1), "CP-SAT AddCircuit": circuit}
+    return _work(methods, work, threads, own_threads=work["method"] == "CP-SAT AddCircuit")
 
 
-def pyvrp():
+def pyvrp(work, threads):
     """PyVRP: one vehicle, hybrid search for half a second."""
     import numpy as np
     from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
@@ -147,10 +141,10 @@ def pyvrp():
 
         return call
 
-    return {"0.5 s": (100, prepare)}
+    return _work({"0.5 s": prepare}, work, threads)
 
 
-def highspy():
+def highspy(work, threads):
     """HiGHS: degree rows, then violated subtour rows: of the LP, and once none is found there, of the MIP."""
     import highspy
     import numpy as np
@@ -230,33 +224,31 @@ def highspy():
 
         return solve
 
-    return {"lazy subtours": (100, prepare)}
+    return _work({"lazy subtours": prepare}, work, threads)
 
 
-LIBRARIES = {
-    "fast-tsp": fast_tsp, "elkai": elkai, "python-tsp": python_tsp, "ortools": ortools, "pyvrp": pyvrp, "highspy": highspy,
-}  # fmt: skip
+def _work(methods, work, threads, own_threads=False):
+    """Instances in turn, from the first after the last; what has no threads of its own runs in as many processes, each
+    through all of them, and what the first finds is told."""
+    prepare = methods[work["method"]]
+    calls = []
+    for points in work["points"]:
+        matrix = len(points) == len(points[0])  # of three cities or more: two numbers are a point
+        calls.append(prepare(points if matrix else [[math.dist(a, b) for b in points] for a in points]))
+    at, found = [0], {}
 
+    def once():
+        which = at[0] % len(calls)
+        order, proved = calls[which]()
+        at[0] += 1
+        found[which] = order, proved
+        return 1
 
-def main():
-    methods = LIBRARIES[sys.argv[1]]()
-    print(json.dumps({name: largest for name, (largest, _) in methods.items()}), flush=True)
-    for line in sys.stdin:
-        ask = json.loads(line)
-        _, prepare = methods[ask["method"]]
-        found = []
-        try:
-            for points in ask["instances"]:
-                matrix = len(points) == len(points[0])  # of three cities or more: two numbers are a point
-                call = prepare(points if matrix else [[math.dist(a, b) for b in points] for a in points])
-                began = time.process_time()
-                order, proved = call()
-                found.append({"cpu": time.process_time() - began, "order": [int(i) for i in order], "proved": proved})
-        except Exception as error:  # the peer's own: the table says so
-            print(json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0][:80]}), flush=True)
-            continue
-        print(json.dumps({"found": found}), flush=True)
+    def over(span):
+        found.clear()
 
+    def told():
+        return [[which, [int(i) for i in order], proved] for which, (order, proved) in found.items()]
 
-if __name__ == "__main__":
-    main()
+    once()  # loads and allocates
+    return Work(once, processes=1 if own_threads else threads, over=over, found=told)
