@@ -1,7 +1,7 @@
 """Is the working tree slower than a commit? Builds both the same way in a temporary folder, runs every benchmark in two
 worker processes in turn, and compares units a CPU second round by round.
 
-    python bench/compare.py BASE [--only PATTERN] [--rounds 9] [--seconds .2] [--threshold .05] [--json FILE]
+    python bench/compare.py BASE [--only PATTERN] [--rounds 15] [--seconds .15] [--threshold .05] [--json FILE]
     python bench/compare.py --sites FOLDER FOLDER     # two folders that hold a built package mesasim; nothing is built
 
 Prints a Markdown table: the median ratio and an interval of it, from the sign test, so that nothing is assumed about how times
@@ -153,9 +153,9 @@ def run(sites: tuple[Path, Path], pattern: str, rounds: int, seconds: float, thr
         for name, (threads, work) in benchmarks(worlds_of(sites[1])).items():
             if not re.search(pattern, name):
                 continue
-            pair = workers.setdefault(
-                threads, [Worker("mesasim", sys.executable, threads, site=site) for site in sites]
-            )
+            if threads not in workers:
+                workers[threads] = [Worker("mesasim", sys.executable, threads, site=site) for site in sites]
+            pair = workers[threads]
             try:
                 row = verdict(compare(*pair, work, rounds, seconds), threshold)
             except WorkerFailed as error:
@@ -182,8 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("base", nargs="?", help="a commit")
     parser.add_argument("--sites", type=Path, nargs=2, metavar="FOLDER", help="compare these, base first")
     parser.add_argument("--only", default="", metavar="PATTERN", help="a regular expression for benchmarks' names")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of each side's rounds")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.15, help="of each side's rounds")
     parser.add_argument("--threshold", type=float, default=0.05)
     parser.add_argument("--json", type=Path, help="rows are written here, too")
     given = parser.parse_args(arguments)

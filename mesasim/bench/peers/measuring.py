@@ -36,7 +36,10 @@ class Workers:
         self.reasons: dict[str, str] = {}  # why a peer is not installed
 
     def our(self, threads: int) -> Worker:
-        if threads not in self.ours or not self.ours[threads].alive:
+        kept = self.ours.get(threads)
+        if kept is None or not kept.alive:
+            if kept is not None:
+                kept.close()
             self.ours[threads] = our_worker(threads)
         return self.ours[threads]
 

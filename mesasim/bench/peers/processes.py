@@ -26,13 +26,13 @@ class Worker:
     package in the folder `site`."""
 
     def __init__(
-        self, library: str, python: Path | str, threads: int, script: Path = WORKER, site: Path | None = None
+        self, library: str, python: Path | str, threads: int, script: Path | None = None, site: Path | None = None
     ) -> None:
         self.library, self.threads = library, threads
         env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": "1"}
         env["PYTHONPATH"] = str(site or "")
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the process
-        command = [str(python), str(script), library, str(threads)]
+        command = [str(python), str(script or WORKER), library, str(threads)]
         self.folder = tempfile.TemporaryDirectory(prefix="mesasim-peer-")  # PufferLib leaves a link where it runs
         self.process = subprocess.Popen(
             command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
