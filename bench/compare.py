@@ -109,7 +109,9 @@ def build(source: Path, folder: Path) -> Path:
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL, env=env)
     build_it = ["cmake", "--build", str(folder / "build"), "--parallel"]
     subprocess.run(build_it, check=True, stdout=subprocess.DEVNULL, env=env)
-    shutil.copytree(source / "mesasim", folder / "site" / "mesasim", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(
+        source / "mesasim", folder / "site" / "mesasim", ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
     (library,) = (folder / "build").glob("_core*.so")
     shutil.copy(library, folder / "site" / "mesasim")
     return folder / "site"
@@ -195,7 +197,9 @@ def main(arguments: list[str] | None = None) -> int:
             folder = Path(temporary)
             base = build(checkout(given.base, folder / "base" / "source"), folder / "base")
             sites = base, build(working_tree(folder / "tree" / "source"), folder / "tree")
-        print(f"{provenance()['machine']}; the working tree's units a CPU second over the base's, {given.rounds} rounds\n")
+        print(
+            f"{provenance()['machine']}; the working tree's units a CPU second over the base's, {given.rounds} rounds\n"
+        )
         print("| benchmark | ratio | interval | |\n|---|---|---|---|")
         rows = run(sites, given.only, given.rounds, given.seconds, given.threshold)
     if given.json:

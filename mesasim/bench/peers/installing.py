@@ -40,7 +40,9 @@ def environment(peer: str, folder: Path) -> Path:
     return python
 
 
-def _pip(python: Path, arguments: list[str], cwd: Path | None = None, allowed_to_fail: bool = False, **env: str) -> None:
+def _pip(
+    python: Path, arguments: list[str], cwd: Path | None = None, allowed_to_fail: bool = False, **env: str
+) -> None:
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(
         command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=LIMIT_S, check=False

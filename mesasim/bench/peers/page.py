@@ -28,7 +28,7 @@ def rows_file(out: Path) -> Path:
 
 
 def write_files(rows: list[dict[str, Any]], out: Path) -> list[Path]:
-    """Writes peers-MACHINE.jsonl, peers.md and peers.png; rows measured earlier on this machine stay where there is no new one."""
+    """Writes peers-MACHINE.jsonl, peers.md and peers.png; rows measured here earlier stay where there is no new one."""
     out.mkdir(parents=True, exist_ok=True)
     file = rows_file(out)
     earlier = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -55,7 +55,8 @@ def ratio(value: float) -> str:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """One line of a table, whose head is HEAD."""
-    named = [row["peer"] + " " + row["peer_version"], row["what"], row["ours"] or "no counterpart", str(row["num_threads"])]
+    library = f"{row['peer']} {row['peer_version']}"
+    named = [library, row["what"], row["ours"] or "no counterpart", str(row["num_threads"])]
     if "error" in row:
         return [*named, "", f"not measured: {row['error']}", "", "", "", row["note"]]
 
@@ -76,7 +77,9 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [*named, moved, rate("peer"), rate("our"), times, aim, note]
 
 
-HEAD = ("peer", "theirs", "ours", "threads", "bytes a step", "their rate", "our rate", "ours over theirs", "aim", "note")
+HEAD = (
+    "peer", "theirs", "ours", "threads", "bytes a step", "their rate", "our rate", "ours over theirs", "aim", "note",
+)  # fmt: skip
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
@@ -95,8 +98,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         measured = sorted({(row["machine"], row["date"]) for row in chosen})
         counted = sorted({(row["rounds"], row["seconds"]) for row in chosen if "rounds" in row})
         lines += [f"## {group.capitalize()}, {UNITS[group]} a second", ""]
-        lines += ["; ".join(f"{machine}, {date}" for machine, date in measured) + "; medians of " + (
-            " or ".join(f"{rounds} rounds of {seconds:g} s" for rounds, seconds in counted) + ".") if counted else "", ""]  # fmt: skip
+        where = "; ".join(f"{machine}, {date}" for machine, date in measured)
+        lines += [where + "".join(f"; medians of {rounds} rounds of {seconds:g} s" for rounds, seconds in counted), ""]
         lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
         lines += ["| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in chosen]
         lines += [""]
@@ -120,7 +123,8 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
     )  # fmt: skip
     for axis, (group, chosen) in zip(axes[:, 0], panels.items(), strict=False):
         values = [row["ratio_per_cpu_second"] for row in chosen]
-        axis.barh([f"{row['peer']}: {row['what']}" for row in chosen], [value - 1 for value in values], left=1, color="#3b6ea5")
+        names = [f"{row['peer']}: {row['what']}" for row in chosen]
+        axis.barh(names, [value - 1 for value in values], left=1, color="#3b6ea5")
         axis.set_xscale("log")
         axis.axvline(1, color="black", linewidth=0.8)
         axis.set_xlim(min(0.5, *values) / 1.5, max(values) * 3)

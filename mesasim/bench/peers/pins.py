@@ -27,7 +27,8 @@ PINS: dict[str, tuple[tuple[str, ...], ...]] = {
     "sb3-contrib": (("torch==2.13.0",), ("sb3-contrib==2.9.0", "stable-baselines3==2.9.2")),
 }  # fmt: skip
 
-FROM_SOURCE = {"pufferlib": "3.0.0"}  # which has no wheel, and a set-up that fetches graphics libraries before it builds
+# Which has no wheel, and a set-up that fetches graphics libraries before it builds.
+FROM_SOURCE = {"pufferlib": "3.0.0"}
 WANTED_BINDINGS = ("squared", "grid", "cartpole")  # of PufferLib's environments; the rest are left out of the build
 
 

@@ -40,7 +40,9 @@ def pairs(
     for group in groups:
         if group not in GROUPS:
             raise ValueError(f"only: got {group!r}, allowed: {', '.join(GROUPS)}")
-    made = {"stepping": stepping, "mazes": lambda: mazes(maze_sizes), "tours": lambda: tours(cities), "training": training}
+    made = {
+        "stepping": stepping, "mazes": lambda: mazes(maze_sizes), "tours": lambda: tours(cities), "training": training,
+    }  # fmt: skip
     return [pair for group in groups for pair in made[group]()]
 
 

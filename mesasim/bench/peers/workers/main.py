@@ -6,6 +6,7 @@ import sys
 
 import protocol
 
+
 def main(library, threads):
     protocol.restrict(threads)
 

@@ -50,9 +50,7 @@ def _mazes(work, threads):
     size, count, first = work["size"], work["count"], [0]
 
     def once():
-        made = generate(
-            count, size, work["algorithm"], seed=1, first=first[0], num_threads=threads, **work["options"]
-        )
+        made = generate(count, size, work["algorithm"], seed=1, first=first[0], num_threads=threads, **work["options"])
         if work["mode"] == "solve":
             made.solve(0, size * size - 1, on_impossible="mask", num_threads=threads)
         first[0] += count

@@ -186,7 +186,7 @@ def _jax(reset, step, num_actions, work, keyed=True):
     import jax.numpy as jnp
 
     count = work["num_envs"]
-    state, obs = jax.jit(reset)(jax.random.split(jax.random.key(1), count))
+    state, _ = jax.jit(reset)(jax.random.split(jax.random.key(1), count))
     state, handed = jax.jit(step)(
         jax.random.split(jax.random.key(2), count), state, jnp.zeros((count,), dtype=jnp.int32)
     )
@@ -224,9 +224,7 @@ def _jax(reset, step, num_actions, work, keyed=True):
             state, handed = step(keys(using), state, actions)
             return state, handed, key
 
-        pool = [
-            jax.random.randint(key, (count,), 0, num_actions) for key in jax.random.split(jax.random.key(4), POOL)
-        ]
+        pool = [jax.random.randint(key, (count,), 0, num_actions) for key in jax.random.split(jax.random.key(4), POOL)]
 
         def once():
             for actions in pool[:8]:
