@@ -41,13 +41,24 @@ def environment(peer: str, folder: Path) -> Path:
 
 
 def _pip(
-    python: Path, arguments: list[str], cwd: Path | None = None, allowed_to_fail: bool = False, **env: str
+    python: Path,
+    arguments: list[str],
+    env: dict[str, str] | None = None,
+    *,
+    cwd: Path | None = None,
+    check: bool = True,
 ) -> None:
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
-    if done.returncode and not allowed_to_fail:
+    if done.returncode and check:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("ERROR:") or "Error: " in line] or lines
         raise NotInstalled(f"pip {' '.join(arguments[:2])}: {(said or ['no message'])[-1][:200]}")
@@ -62,7 +73,7 @@ def _pufferlib(python: Path, source: Path) -> None:
     path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not (Path(p) / "nvcc").exists())
     env = {"PATH": os.pathsep.join([str(python.parent), path]), "TMPDIR": str(source)}
     asked = ["--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--no-clean", "--dest", str(source)]
-    _pip(python, ["download", *asked, f"pufferlib=={FROM_SOURCE['pufferlib']}"], allowed_to_fail=True, **env)
+    _pip(python, ["download", *asked, f"pufferlib=={FROM_SOURCE['pufferlib']}"], env, check=False)
     tree = next((path.parent for path in source.glob("**/pufferlib_*/setup.py")), None)
     if tree is None:
         raise NotInstalled("its source distribution could not be downloaded")
@@ -71,5 +82,5 @@ def _pufferlib(python: Path, source: Path) -> None:
     for binding in tree.glob("pufferlib/ocean/**/binding.c"):
         if binding.parent.name not in WANTED_BINDINGS:
             binding.unlink()
-    _pip(python, ["install", "--no-deps", "--no-build-isolation", "."], cwd=tree, **env)
+    _pip(python, ["install", "--no-deps", "--no-build-isolation", "."], env, cwd=tree)
     shutil.rmtree(source)

@@ -54,7 +54,7 @@ class Worker:
             ready, _, _ = select.select([self.process.stdout], [], [], patience)
             line = self.process.stdout.readline() if ready else ""
         except BrokenPipeError:
-            ready, line = [None], ""
+            ready, line = [self.process.stdout], ""
         if not line:
             if not ready:
                 self.close()
