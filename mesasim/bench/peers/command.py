@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: tyro reads the annotations.
 import os
-from json import dumps
 from pathlib import Path
 
 from mesasim.bench.peers.measuring import Workers, measure
@@ -11,7 +10,8 @@ from mesasim.bench.peers.pins import PINS
 from mesasim.bench.peers.works import GROUPS, pairs
 from mesasim.devices import usable_cores
 from mesasim.machine import integer, threads
-from mesasim.progress import bars, console, print_table
+from mesasim.output import console, dumps
+from mesasim.progress import bars, print_table
 from mesasim.runs import provenance
 
 SHOWN = ("peer", "theirs", "threads", "their rate", "our rate", "ours over theirs", "aim")  # on a terminal
@@ -56,7 +56,7 @@ def peers(
         raise ValueError(f"what: got {what!r}, which no row of these groups and peers contains")
     workers, rows = Workers(venvs), []
     try:
-        with bars(quiet or json) as progress:
+        with bars(quiet, ticking=False) as progress:  # a thread that draws would be measured
             bar = progress.add_task("peers", total=len(chosen) * len(counts), detail="")
             for row in measure(
                 chosen, counts, rounds, seconds, workers,
