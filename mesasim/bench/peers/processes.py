@@ -14,7 +14,7 @@ from typing import Any
 import mesasim
 
 WORKER = Path(__file__).resolve().parent / "workers" / "main.py"
-PATIENCE_S = 240.0  # for an answer: compiling counts; python-tsp's Lin–Kernighan goes round for ever on some instances
+PATIENCE_S = 90.0  # for an answer: compiling counts; python-tsp's Lin–Kernighan goes round for ever on some instances
 
 
 class WorkerFailed(RuntimeError):

@@ -177,7 +177,7 @@ METHODS = {  # peer → method → the most cities it is asked for
     "elkai": {"LKH, 1 run": 256, "LKH, 10 runs": 50},
     "pyvrp": {"0.5 s": 100},
     "python-tsp": {
-        "dynamic programming": 10, "branch and bound": 10, "local search": 20, "Lin–Kernighan": 20,
+        "dynamic programming": 10, "branch and bound": 10, "local search": 20, "Lin–Kernighan": 10,
     },
     "fast-tsp": {"find_tour 1 ms": 256, "find_tour 10 ms": 256, "solve_tsp_exact": 15},
     "highspy": {"lazy subtours": 50},
