@@ -24,7 +24,7 @@ from mesasim.experiments import experiments, question
 from mesasim.experiments.shared.settings import wants_quick
 from mesasim.mazes import algorithms
 from mesasim.mazes.command import mazes
-from mesasim.output import console, output
+from mesasim.output import console, first_rank, output
 from mesasim.presets import PRESETS
 from mesasim.progress import bars, counter, print_table, training_bar
 from mesasim.report import PAGE, write_report
@@ -34,6 +34,7 @@ from mesasim.signature import signed
 from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.train import logs
 from mesasim.train.checkpoint import latest_checkpoint
+from mesasim.train.distributed import launched
 from mesasim.train.ppo import PPOConfig, load_agent
 from mesasim.train.ppo import train as train_ppo
 from mesasim.tsp import distributions
@@ -129,9 +130,12 @@ def train(
 ) -> None:  # fmt: skip
     """Train one network on one world with recurrent PPO.
 
+    `torchrun --nproc-per-node 2 -m mesasim train …` shares num_envs among two processes. An interrupt (Ctrl-C) or SIGTERM
+    ends the iteration under way and saves a checkpoint first; a second Ctrl-C ends it at once.
+
     Args:
         out: folder of the run.
-        resume: go on from the newest checkpoint there, to the same bits.
+        resume: go on from the newest checkpoint there, to the same bits; on another number of processes, to rounding.
         log: where metrics go: metrics.csv, TensorBoard events, Weights & Biases; in the run's folder.
     """
     config.world, config.options = world_id(config.world), parse_options(config.world, option)
@@ -146,7 +150,8 @@ def train(
         train_ppo(config, out, resume=resume, report=report)
     made = {"run": out, "checkpoint": latest_checkpoint(out), "iterations": config.iterations, "last": last}
     text = f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}"
-    output.result(made, lambda: output.say(text))
+    if first_rank():
+        output.result(made, lambda: output.say(text))
 
 
 def evaluate(
@@ -329,6 +334,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     def work() -> None:
         name = given[0] if given else ""
+        if launched()[1] > 1 and name != "train":
+            raise ValueError(f"WORLD_SIZE: got {launched()[1]}, allowed: 1, but for `mesasim train`; start one process")
         if name == "--version":
             print(mesasim.__version__)
         elif name == "run":

@@ -364,7 +364,14 @@ class GruShape:
 
 class PPOLossSettings:
     def __init__(
-        self, steps: int, slots: int, chosen: int, actions: int, clip: float, value_weight: float, horizon: float,
+        self,
+        steps: int,
+        slots: int,
+        chosen: int,
+        actions: int,
+        clip: float,
+        value_weight: float,
+        horizon: float,
         entropy_weight: float,
     ) -> None: ...
 

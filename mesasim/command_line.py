@@ -16,6 +16,7 @@ import tyro
 
 from mesasim.output import output, warn_in_one_line
 from mesasim.progress import bars
+from mesasim.train.loop import Terminated
 
 Command = Callable[..., None]
 FLAGS = {
@@ -85,7 +86,8 @@ def _ours(end: BaseException) -> ValueError | None:
 
 
 def guarded(work: Callable[[], None]) -> None:
-    """Does the work of a command line. Exit status 2 for arguments or files that cannot be used, 130 for an interrupt."""
+    """Does the work of a command line. Exit status 2 for arguments or files that cannot be used, 130 for an interrupt, 143 for
+    SIGTERM."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = warn_in_one_line
@@ -98,6 +100,7 @@ def guarded(work: Callable[[], None]) -> None:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"mesasim: {message}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("mesasim: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
+        print(f"mesasim: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
+        sys.exit(143 if terminated else 130)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,14 +14,45 @@ from torch import Tensor, nn
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls write(temporary path) and renames: a reader, or a crash, never finds half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Calls write(temporary path) and renames: a reader, a crash, or a machine that loses power never finds half a file. An
+    OSError names the file; what was there before is then as it was."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        _to_disk(temporary)
         os.replace(temporary, path)
+        _to_disk(path.parent)
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, f"{path} was not written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that cannot be written to, where there is none
+            temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, would outlast the power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what `write_whole` had not finished in a folder when its process was killed; a living process's files stay."""
+    for file in folder.glob(".*.tmp"):
+        process = file.name.split(".")[-2]
+        if process.isdigit() and not _lives(int(process)):
+            file.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

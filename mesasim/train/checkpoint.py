@@ -3,9 +3,12 @@ in the file's header, with a digest of the tensors. No pickle. Files appear whol
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from torch import Tensor, nn
 
 from mesasim.integrity import digest, write_whole
 
-FORMAT = "mesasim checkpoint 1"
+FORMAT = "mesasim checkpoint 2"
+OLDER = "mesasim checkpoint 1"  # its digest is of the tensors alone
 
 
 def git_commit() -> str | None:
@@ -27,8 +31,21 @@ def git_commit() -> str | None:
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"format": FORMAT, "digest": digest(ready), "meta": json.dumps(meta)}
-    write_whole(path, lambda temporary: save_file(ready, temporary, header))
+    described = json.dumps(meta)
+    header = {"format": FORMAT, "digest": _digest(ready, described), "meta": described}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(ready, temporary, header)
+        except SafetensorError as error:  # which is no OSError, whatever went wrong
+            raise OSError(errno.EIO, str(error)) from error
+
+    write_whole(path, write)
+
+
+def _digest(tensors: Mapping[str, Tensor], described: str) -> str:
+    """SHA-256 over the tensors' digest and the description."""
+    return hashlib.sha256(f"{digest(tensors)} {described}".encode()).hexdigest()
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -41,13 +58,14 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"checkpoint: {path} is damaged or not a safetensors file ({error})") from error
-    if header.get("format") != FORMAT:
-        raise ValueError(f"checkpoint: {path} has format {header.get('format')!r}, allowed: {FORMAT!r}")
-    if header.get("digest") != digest(tensors):
-        raise ValueError(f"checkpoint: {path} is damaged: its tensors do not match their digest")
+    if header.get("format") not in (FORMAT, OLDER):
+        raise ValueError(f"checkpoint: {path} has format {header.get('format')!r}, allowed: {FORMAT!r} (or {OLDER!r})")
+    described = header.get("meta", "")
+    if header.get("digest") != (digest(tensors) if header["format"] == OLDER else _digest(tensors, described)):
+        raise ValueError(f"checkpoint: {path} is damaged: what is in it does not match its digest")
     try:
-        meta = json.loads(header["meta"])
-    except (KeyError, ValueError) as error:
+        meta = json.loads(described)
+    except ValueError as error:
         raise ValueError(f"checkpoint: {path} has no readable description") from error
     return tensors, meta
 
@@ -58,6 +76,15 @@ def latest_checkpoint(run: Path) -> Path:
     if not found:
         raise FileNotFoundError(f"run: {run} holds no checkpoints/*.safetensors")
     return found[-1]
+
+
+def newest_whole_checkpoint(run: Path) -> Path | None:
+    """The newest that can be read, or None."""
+    for path in sorted((run / "checkpoints").glob("*.safetensors"), reverse=True):
+        with suppress(ValueError):
+            load_checkpoint(path)
+            return path
+    return None
 
 
 def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path, prefix: str = "model/") -> None:

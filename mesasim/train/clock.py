@@ -12,6 +12,16 @@ from typing import Any
 import torch
 
 
+def elapsed(began: float, now: float) -> float:
+    """Seconds; none where a clock was set back."""
+    return max(0.0, now - began)
+
+
+def share(part: float, seconds: float) -> float:
+    """part / seconds, such as steps a second; nan where no time has passed."""
+    return part / seconds if seconds > 0 else math.nan
+
+
 class Clock:
     """Seconds by name since the last `restart`.
 
@@ -34,7 +44,7 @@ class Clock:
         if self.device.type != "cuda":
             began = time.perf_counter()
             yield
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            self.seconds[name] = self.seconds.get(name, 0.0) + elapsed(began, time.perf_counter())
             return
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()

@@ -20,6 +20,7 @@ from mesasim.agents.genomes import Species
 from mesasim.devices import usable_cores
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint
+from mesasim.train.clock import elapsed
 from mesasim.train.loop import Metrics
 from mesasim.vector import MesaVectorEnv
 
@@ -161,7 +162,7 @@ class Trainer(loop.Trainer):
             "fitness_mean": fitness.mean().item(),
             "fitness_best": fitness.max().item(),
             "spread": float(np.std(np.stack(genomes), axis=0).mean()),
-            "seconds": time.perf_counter() - began,
+            "seconds": elapsed(began, time.perf_counter()),
         }
 
     def description(self) -> dict[str, Any]:

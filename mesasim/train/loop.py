@@ -17,12 +17,20 @@ import torch
 import yaml
 from torch import Tensor
 
-from mesasim.integrity import write_whole
-from mesasim.train.checkpoint import git_commit, latest_checkpoint, load_checkpoint, save_checkpoint
+from mesasim.integrity import remove_leftovers, write_whole
+from mesasim.train.checkpoint import (
+    git_commit,
+    latest_checkpoint,
+    load_checkpoint,
+    newest_whole_checkpoint,
+    save_checkpoint,
+)
+from mesasim.train.clock import elapsed
+from mesasim.train.distributed import ALONE, Ranks, launched
 from mesasim.train.logs import Logger, Metrics
 
 # What a resumed run may have otherwise: how fast it goes, how often it is saved and logged.
-FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every")
+FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every", "rank_timeout")
 ABSENT = "(absent)"  # in the place of a value
 
 
@@ -33,6 +41,7 @@ class Resumable:
     config: Any  # a dataclass
     run: Path | None
     iteration: int = 0
+    ranks: Ranks = ALONE  # who trains together
 
     def description(self) -> dict[str, Any]:
         """Every setting, as JSON holds it; a checkpoint is refused under others (but for FREE_SETTINGS)."""
@@ -54,20 +63,27 @@ class Resumable:
         return {}
 
     def save(self) -> Path:
-        """Writes checkpoints/<iteration>.safetensors in the run folder."""
+        """Writes checkpoints/<iteration>.safetensors in the run folder; of several processes, the first does."""
         if self.run is None:
             raise ValueError("run: got None, allowed: the folder to save to")
-        meta = {"iteration": self.iteration, "config": self.description(), **self.meta(), "git_commit": git_commit()}
-        path = self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
-        save_checkpoint(path, self.tensors(), meta)
+        tensors, path = self.tensors(), self.run / "checkpoints" / f"{self.iteration:08d}.safetensors"
+        if self.ranks.writes:
+            meta = {"iteration": self.iteration, "config": self.description(), **self.meta()}
+            save_checkpoint(path, tensors, {**meta, "git_commit": git_commit()})
         return path
 
     def resume(self) -> None:
-        """Continues from the newest checkpoint of the run folder, whose settings must be these."""
+        """Continues from the newest checkpoint of the run folder, whose settings must be these. ValueError for a damaged one,
+        naming the newest that is whole: which of them to go on from is not decided here."""
         if self.run is None:
             raise ValueError("run: got None, allowed: the folder to resume from")
         path = latest_checkpoint(self.run)
-        tensors, meta = load_checkpoint(path)
+        try:
+            tensors, meta = load_checkpoint(path)
+        except ValueError as error:
+            whole = newest_whole_checkpoint(self.run)
+            advice = f"remove it to go on from {whole.name}, the newest that is whole" if whole else "no other is whole"
+            raise ValueError(f"{error}; {advice}") from error
         check_same_settings(f"checkpoint: {path}", self.completed(meta["config"]), self.description())
         self.restore(tensors, path)
         self.iteration = meta["iteration"]
@@ -96,19 +112,19 @@ def train_in_folder(
 ) -> None:
     """Trains to `iterations`, writing config.yaml, metrics (a row every log_every iterations, with the CPU seconds they took;
     logs.py says where to) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a
-    checkpoint and raises KeyboardInterrupt. `report` is called with each row. FileExistsError if the folder holds a run and
-    `resume` is not asked for."""
-    run = trainer.run
+    checkpoint and raises KeyboardInterrupt; so does SIGTERM, which raises Terminated. `report` is called with each row.
+    FileExistsError if the folder holds a run and `resume` is not asked for. Of several processes the first alone writes and
+    reports."""
+    run, ranks = trainer.run, trainer.ranks
     if run is None:
         raise ValueError("run: got None, allowed: the folder to write to")
-    held = run / "checkpoints"
-    if not resume and held.exists() and any(held.iterdir()):
-        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
-    if resume and held.exists() and any(held.glob("*.safetensors")):
+    if launched()[1] > 1 and ranks.size == 1:
+        raise ValueError(f"WORLD_SIZE: got {launched()[1]}, allowed: 1; this training runs in one process")
+    if ranks.agreed(lambda: begin_run(run, resume)):
         trainer.resume()
-    run.mkdir(parents=True, exist_ok=True)
-    settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
-    write_whole(run / "config.yaml", lambda path: path.write_text(settings))
+    if ranks.writes:
+        settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
+        write_whole(run / "config.yaml", lambda path: path.write_text(settings))
     if trainer.iteration >= iterations:
         return
     logger = Logger(run, trainer.iteration, trainer.description())
@@ -116,19 +132,33 @@ def train_in_folder(
     with interrupt_held() as asked, closing(logger):
         while trainer.iteration < iterations:
             window.append(trainer.iterate())
-            finished, stopping = trainer.iteration == iterations, asked()
-            saving = finished or stopping or trainer.iteration % checkpoint_every == 0
+            finished, stopping = trainer.iteration == iterations, ranks.largest(asked())
+            saving = bool(finished or stopping or trainer.iteration % checkpoint_every == 0)
             if saving or trainer.iteration % log_every == 0:
-                row = {**trainer.row(window), "cpu_seconds": time.process_time() - spent}
+                seconds = sum(ranks.every(elapsed(spent, time.process_time())))
+                row = {**trainer.row(window), "cpu_seconds": seconds}
                 window, spent = [], time.process_time()
                 logger.write(row)
-                if report:
+                if report and ranks.writes:
                     report(row)
             if saving:
                 logger.flush()
                 trainer.save()
             if stopping and not finished:
-                raise KeyboardInterrupt
+                raise Terminated if stopping == signal.SIGTERM else KeyboardInterrupt
+
+
+def begin_run(run: Path, resume: bool) -> bool:
+    """Makes the folder, or refuses one that holds a run if none is to be resumed; whether there is a checkpoint to go on from.
+    What a killed run left half-written goes."""
+    held = run / "checkpoints"
+    found = any(held.glob("*.safetensors"))
+    if found and not resume:
+        raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    for folder in (run, held):
+        remove_leftovers(folder)
+    return found
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -176,22 +206,29 @@ def check_same_settings(what: str, was: dict[str, Any], now: dict[str, Any]) -> 
         raise ValueError(f"{what} was made with other settings (then, now): {differing}")
 
 
+class Terminated(KeyboardInterrupt):
+    """By SIGTERM, as clusters end jobs."""
+
+
 @contextmanager
-def interrupt_held() -> Iterator[Callable[[], bool]]:
-    """Holds the first Ctrl-C until the caller asks for it, so that no checkpoint is made of half an iteration; a second one
-    interrupts at once. Elsewhere than in the main thread, where Python hears no signals, nothing is held."""
+def interrupt_held() -> Iterator[Callable[[], int]]:
+    """Holds the first Ctrl-C, and every SIGTERM, until the caller asks which came (0: none), so that no checkpoint is made of
+    half an iteration; a second Ctrl-C interrupts at once. A second SIGTERM does not: a cluster sends it to all processes of a
+    job, torchrun hands it on to them, and what does not heed it is killed. Elsewhere than in the main thread, where Python
+    hears no signals, nothing is held."""
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
 
     def hold(number: int, frame: object) -> None:
-        if seen:
+        if number == signal.SIGINT and number in seen:
             raise KeyboardInterrupt
         seen.append(number)
 
-    before = signal.signal(signal.SIGINT, hold)
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(seen)
+        yield lambda: max(seen, default=0)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

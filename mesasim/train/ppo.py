@@ -18,16 +18,18 @@ from mesasim import waits
 from mesasim.agents import Agent, NetworkConfig, build_network
 from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape, field_shapes
+from mesasim.saved_state import join_states, part_of_state
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
-from mesasim.train.clock import Clock
+from mesasim.train.clock import Clock, elapsed, share
 from mesasim.train.critic import OracleCritic, OwnCritic
+from mesasim.train.distributed import ALONE, Ranks, device_of, joined
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 from mesasim.train.ppo_config import PPOConfig
 from mesasim.train.ppo_loss import Samples, Weights, native_ppo_loss, ppo_loss
 from mesasim.train.ppo_update import NativeUpdate
 from mesasim.train.recording import Recorder
-from mesasim.train.rollout import REGRET, Collector, Rollout
+from mesasim.train.rollout import REGRET, Collector, Rollout, Standing
 from mesasim.vector import MesaVectorEnv
 
 
@@ -65,10 +67,15 @@ class Trainer(loop.Trainer):
 
     recorder: Recorder | None = None
 
-    def __init__(self, config: PPOConfig, run: Path | None = None) -> None:
-        self.config, self.run = config, run
+    def __init__(self, config: PPOConfig, run: Path | None = None, ranks: Ranks = ALONE) -> None:
+        self.config, self.run, self.ranks = config, run, ranks
+        if config.cuda_graphs == "on" and ranks.size > 1:
+            raise ValueError(f"cuda_graphs: got 'on' on {ranks.size} processes, allowed: 'auto', 'off'")
+        recorded = config.recorded and ranks.size == 1  # a rank's share of a minibatch is never of the same length
+        slots = ranks.share_of(config.num_envs)
         self.env = MesaVectorEnv(
-            config.world, config.num_envs, device=config.device, num_threads=config.num_threads, seed=config.seed,
+            config.world, slots, device=device_of(config.device, ranks), num_threads=ranks.threads(config.num_threads),
+            seed=config.seed, first_slot=ranks.rank * slots,
             history=True, oracle=config.critic == "oracle" or config.told == "regret",
             autoreset_mode="SameStep", **config.options,
         )  # fmt: skip
@@ -80,18 +87,17 @@ class Trainer(loop.Trainer):
         self.critic = new_critic(config, field_shapes(self.env.world_spec.oracle)).to(self.env.device)
         self.generator = torch.Generator(self.env.device).manual_seed(config.seed)
         rate: Tensor | float = config.learning_rate
-        if config.recorded:
+        if recorded:
             self.recorder = Recorder(self.env.device, [self.generator])
             rate = torch.tensor(rate, device=self.env.device)  # a recorded update finds it changed
         parameters = [*self.agent.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(
-            parameters, lr=rate, eps=1e-5, capturable=config.recorded, fused=config.natively
-        )
+        self.optimizer = torch.optim.Adam(parameters, lr=rate, eps=1e-5, capturable=recorded, fused=config.natively)
         self.env.reset(seed=config.seed)
-        self.clock = Clock(self.env.device, fine=not config.recorded)
+        self.clock = Clock(self.env.device, fine=not recorded)
         self.collector = Collector(
             self.env, self.agent, self.critic, self.generator, at_end=config.reward_at == "episode",
             regret=config.told == "regret", recorder=self.recorder, clock=self.clock,
+            ranks=ranks,
         )  # fmt: skip
 
     def set_threads(self) -> None:
@@ -113,26 +119,30 @@ class Trainer(loop.Trainer):
         with clock.lap("rollout"):
             rollout = self.collector.collect(config.rollout_steps, discount)
         found = self.update(rollout, config.entropy * scale, discount)
-        found |= {"episodes": rollout.done.sum(), "mean": rollout.earned.mean(), "sum": rollout.earned.sum()}
+        found |= {
+            "episodes": rollout.done.sum(),
+            "mean": rollout.earned.mean() / self.ranks.size,
+            "sum": rollout.earned.sum(),
+        }
         self.iteration += 1
         # One copy; the host waits for all it has queued. float64 holds what was float32 or a count.
-        values = waits.read(torch.stack([value.double() for value in found.values()])).tolist()
+        values = waits.read(self.ranks.sum(torch.stack([value.double() for value in found.values()]))).tolist()
         metrics = dict(zip(found, values, strict=True))
         episodes, mean, earned = (metrics.pop(name) for name in ("episodes", "mean", "sum"))
         steps = config.num_envs * config.rollout_steps
-        wall = time.perf_counter() - started
+        wall = elapsed(started, time.perf_counter())
         return {
             "iteration": self.iteration,
             "steps": self.iteration * steps,
             "reward_per_step": mean,
             "episode_return": earned / episodes if episodes else float("nan"),
             **metrics,
-            "steps_per_second": steps / wall,
-            "rollout_share": clock.total("rollout") / wall,
-            "simulator_share": clock.total("simulator") / wall,
-            "forward_share": clock.total("forward") / wall,
-            "backward_share": clock.total("backward") / wall,
-            "rest_share": 1 - clock.total("simulator", "forward", "backward") / wall,
+            "steps_per_second": share(steps, wall),
+            "rollout_share": share(clock.total("rollout"), wall),
+            "simulator_share": share(clock.total("simulator"), wall),
+            "forward_share": share(clock.total("forward"), wall),
+            "backward_share": share(clock.total("backward"), wall),
+            "rest_share": max(1 - share(clock.total("simulator", "forward", "backward"), wall), 0.0),  # nan stays nan
         }
 
     def set_rate(self, rate: float) -> None:
@@ -156,7 +166,7 @@ class Trainer(loop.Trainer):
         advantage = self.advantage(rollout, discount)
         target = advantage + rollout.value
         pieces = [advantage[p] for p in self.pieces(len(advantage))]
-        advantage = torch.cat([(piece - piece.mean()) / (piece.std() + 1e-8) for piece in pieces])
+        advantage = torch.cat([self.ranks.standardised(piece) for piece in pieces])
         work = Work(
             rollout, advantage, target, entropy_weight, self.starts(rollout), torch.zeros(4, device=advantage.device)
         )
@@ -169,7 +179,7 @@ class Trainer(loop.Trainer):
             order = torch.randperm(config.num_envs, generator=self.generator, device=advantage.device)
             for slots in order.chunk(config.minibatches):
                 if self.recorder is None:
-                    self.minibatch(work, slots)
+                    self.minibatch(work, *self.ranks.of_minibatch(slots, self.env.num_envs))
                 else:
                     slots = self.recorder.keep("slots", slots)
                     self.recorder.run(("minibatch", work.starts), partial(self.minibatch, work, slots))
@@ -196,8 +206,8 @@ class Trainer(loop.Trainer):
         some = waits.read(rollout.is_first.any(dim=1))
         return tuple(sorted({0, *some.nonzero().flatten().tolist()}))
 
-    def minibatch(self, work: Work, slots: Tensor) -> None:
-        """One update from the whole sequences of some slots, int64 [n]."""
+    def minibatch(self, work: Work, slots: Tensor, share: float = 1.0) -> None:
+        """One update from the whole sequences of some slots, int64 [n], that are this share of the minibatch."""
         config = self.config
         samples = Samples(work.rollout.action, work.rollout.log_prob, work.advantage, work.target)
         weights = Weights(config.clip, config.value_weight, self.critic.horizon, work.entropy_weight)
@@ -207,11 +217,12 @@ class Trainer(loop.Trainer):
             with self.clock.part("backward"):  # and forward: they are one call
                 terms = work.native.minibatch(samples, slots, weights)
         with self.clock.part("backward"):
+            self.ranks.sum_gradients([*self.agent.parameters(), *self.critic.parameters()], share)
             for parameters in (list(self.agent.parameters()), list(self.critic.parameters())):
                 if parameters:  # a critic may have none
                     torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm)
             self.optimizer.step()
-        work.totals.add_(terms)
+        work.totals.add_(terms, alpha=share)
 
     def gradients(self, work: Work, samples: Samples, slots: Tensor, weights: Weights) -> Tensor:
         """Fills the parameters'; returns the loss's terms."""
@@ -261,25 +272,34 @@ class Trainer(loop.Trainer):
         return {"fields": self.fields, "num_actions": len(self.env.world_spec.actions)}
 
     def tensors(self) -> dict[str, Tensor]:
-        return {
+        """On rank 0, which writes them, of every rank's slots."""
+        same = {
             **{f"model/{name}": tensor for name, tensor in self.agent.state_dict().items()},
             **{f"critic/{name}": tensor for name, tensor in self.critic.state_dict().items()},
             **optimizer_tensors(self.optimizer),
-            "trainer/carry": self.collector.carry,
-            "trainer/is_first": self.collector.is_first,
-            "trainer/withheld": self.collector.withheld,
             "trainer/generator": self.generator.get_state(),
-            "trainer/env": torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8),
         }
+        self.ranks.check_same("weights, optimiser and generator", same)
+        slots = {f"trainer/{name}": self.ranks.gather(getattr(self.collector, name)) for name in Standing._fields}
+        return {**same, **slots, "trainer/env": self.state_of_all()}
+
+    def state_of_all(self) -> Tensor:
+        """The environment's of every rank's slots, uint8 [bytes]; on other ranks than 0 its own."""
+        own = torch.frombuffer(bytearray(self.env.get_state()), dtype=torch.uint8)
+        if self.ranks.size == 1:
+            return own
+        parts = self.ranks.gather(own).view(-1, len(own))  # equally long: of equally many slots
+        return torch.frombuffer(bytearray(join_states([part.numpy().tobytes() for part in parts])), dtype=torch.uint8)
 
     def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         load_weights(self.agent, tensors, path)
         load_weights(self.critic, tensors, path, "critic/")
         load_optimizer(self.optimizer, tensors)
-        self.env.set_state(tensors["trainer/env"].numpy().tobytes())
-        self.collector.carry = tensors["trainer/carry"].to(self.env.device)
-        self.collector.is_first = tensors["trainer/is_first"].to(self.env.device)
-        self.collector.withheld = tensors["trainer/withheld"].to(self.env.device)
+        state, slots = tensors["trainer/env"].numpy().tobytes(), self.env.num_envs
+        whole = self.ranks.size == 1
+        self.env.set_state(state if whole else part_of_state(state, self.ranks.rank * slots, slots))
+        for name in Standing._fields:
+            setattr(self.collector, name, self.ranks.part(tensors[f"trainer/{name}"]).to(self.env.device))
         self.generator.set_state(tensors["trainer/generator"])
         if self.recorder is not None:
             self.recorder.forget()
@@ -325,9 +345,11 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
 def train(
     config: PPOConfig, run: Path, *, resume: bool = False, report: Callable[[Metrics], None] | None = None
 ) -> Agent:
-    """Trains to config.iterations in the folder `run`: see loop.train_in_folder. The agent comes back on the CPU."""
-    trainer = Trainer(config, run)
-    loop.train_in_folder(
-        trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=report
-    )
+    """Trains to config.iterations in the folder `run`: see loop.train_in_folder. Under `torchrun` its processes train together
+    (docs/scaling.md). The agent comes back on the CPU."""
+    with joined(config.device, config.rank_timeout) as ranks:
+        trainer = Trainer(config, run, ranks)
+        loop.train_in_folder(
+            trainer, config.iterations, checkpoint_every=config.checkpoint_every, resume=resume, report=report
+        )
     return trainer.agent.cpu()

@@ -75,6 +75,8 @@ class PPOConfig:
     """Threads of the simulator and of torch; default: every core this process may use."""
     checkpoint_every: int = 50
     """Iterations between checkpoints; the last iteration always has one."""
+    rank_timeout: float = 600.0
+    """Seconds that one process of several (torchrun) waits for another before it takes it for lost."""
 
     def __post_init__(self) -> None:
         positive = ("num_envs", "rollout_steps", "iterations", "epochs", "minibatches", "checkpoint_every")
@@ -83,7 +85,7 @@ class PPOConfig:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, allowed: an integer of at least 1")
         limits = {
             "learning_rate": (0, 1), "discount": (0, 1), "gae_lambda": (0, 1), "clip": (0, 10), "entropy": (0, 100),
-            "value_weight": (0, 100), "max_gradient_norm": (0, 1e9),
+            "value_weight": (0, 100), "max_gradient_norm": (0, 1e9), "rank_timeout": (1, 1e6),
         }  # fmt: skip
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mesasim import waits
 from mesasim.agents.base import Agent, Observation
 from mesasim.train.clock import Clock
+from mesasim.train.distributed import ALONE, Ranks
 from mesasim.train.recording import Recorder
 from mesasim.vector import MesaVectorEnv
 
@@ -82,9 +83,9 @@ class Row:
             rows.index_copy_(0, self.index, value.unsqueeze(0))
 
 
-def sample(logits: Tensor, generator: torch.Generator) -> Tensor:
+def sample(logits: Tensor, generator: torch.Generator, ranks: Ranks = ALONE) -> Tensor:
     """One action a row from softmax(logits), by the Gumbel-max rule."""
-    noise = torch.empty_like(logits).exponential_(generator=generator)
+    noise = ranks.part(ranks.room_for_all(logits).exponential_(generator=generator))
     return (logits - noise.log()).argmax(dim=-1)
 
 
@@ -97,11 +98,12 @@ class Collector:
         regret: it is told minus the increase of the oracle's expected_regret, not the reward.
         recorder: records the step. Every rollout, and where both stand, is then in the same memory as the one before.
         clock: told of the parts `simulator` and `forward`.
+        ranks: whose slots the environment has.
     """
 
     def __init__(
         self, env: MesaVectorEnv, agent: Agent, critic: nn.Module, generator: torch.Generator, *, at_end: bool = False,
-        regret: bool = False, recorder: Recorder | None = None, clock: Clock | None = None,
+        regret: bool = False, recorder: Recorder | None = None, clock: Clock | None = None, ranks: Ranks = ALONE,
     ) -> None:  # fmt: skip
         self.env, self.agent, self.critic, self.generator = env, agent, critic, generator
         self.carry = agent.initial_carry(env.num_envs)
@@ -109,6 +111,7 @@ class Collector:
         self.at_end, self.withheld = at_end, torch.zeros(env.num_envs, device=env.device)
         self.regret = regret
         self.recorder = recorder
+        self.ranks = ranks
         self.clock = clock or Clock(env.device)
         self.block: tuple[Rollout, Cuts | None] | None = None  # the memory of a recorded rollout
         # Shown is_first [N] and the carry before and after each step; changes nothing. Not with a recorder.
@@ -189,7 +192,7 @@ class Collector:
             out = self.agent.unroll(_one_step(seen), self.is_first.unsqueeze(0), self.carry)
         if self.watch is not None:
             self.watch(self.is_first, self.carry, out.carry)
-        action = sample(out.logits[0], self.generator)
+        action = sample(out.logits[0], self.generator, self.ranks)
         row.put(rollout.action, action)
         row.put(rollout.log_prob, out.logits[0].log_softmax(-1).gather(1, action[:, None]).squeeze(1))
         row.put(rollout.value, self.critic(out.value, _one_step(known))[0])

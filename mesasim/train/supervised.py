@@ -17,6 +17,7 @@ from mesasim import waits
 from mesasim.devices import check_device, usable_cores
 from mesasim.train import loop
 from mesasim.train.checkpoint import load_weights
+from mesasim.train.clock import elapsed, share
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors, with_defaults
 
 
@@ -112,7 +113,7 @@ class Trainer(loop.Trainer):
         stacked = torch.stack([torch.stack([w[name] for w in window]).mean() for name in window[0]])
         means = dict(zip(window[0], waits.read(stacked).tolist(), strict=True))  # the one time values leave the device
         began, self.row_began = self.row_began, time.perf_counter()
-        rate = len(window) * self.config.batch / (self.row_began - began)
+        rate = share(len(window) * self.config.batch, elapsed(began, self.row_began))
         return {"iteration": self.iteration, **means, "examples_per_second": rate}
 
     # Checkpoints
