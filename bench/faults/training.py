@@ -38,9 +38,17 @@ from mesasim.train.checkpoint import load_checkpoint
 
 PHASES = ("starting", "in an iteration", "saving", "between")
 STARTING, ITERATING, SAVING, BETWEEN = range(len(PHASES))
-TIMES = ("seconds", "_share", "_per_second")  # what may differ: names in metrics.csv that end so
+TIMES = (
+    "seconds",
+    "_second",
+    "rollout_share",
+    "simulator_share",
+    "forward_share",
+    "backward_share",
+    "rest_share",
+)  # may differ
 LOST = "another process of this training is gone"
-PATIENCE_S = 10.0  # for who is left of a job; then it is ended as torchrun does
+PATIENCE_S = 3.0  # for who is left of a job; then it is ended as torchrun does
 MAZE = ["--world", "Maze-v0", "-o", "size=3", "-o", "view=3", "-o", "trials=2", "-o", "trial_steps=5"]
 
 
@@ -58,6 +66,7 @@ class Job:
 
     def __init__(self, given: list[str], ranks: int, log: Path) -> None:
         self.log, self.shared = log, mmap.mmap(-1, 1)
+        log.write_text("")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -186,10 +195,10 @@ def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: rand
             fell[PHASES[job.phase]] += 1
             job.kill(moments.randrange(ranks))
             spent += 1
-            said += survivors(job, log)
+            said += survivors(job)
             leftovers += len([*run.rglob(".*.tmp")])
             continue
-        statuses |= job.wait(PATIENCE_S)
+        statuses |= job.wait(10 * PATIENCE_S)
         if list(statuses.values()) != [0] * ranks:
             job.end()
             print(f"a restart ended with {statuses}, allowed: 0\n{log.read_text()}")
@@ -202,22 +211,25 @@ def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: rand
         shutil.rmtree(run)
         if last:
             break
-    print(f"kills: {spent}, in {time.monotonic() - began:.0f} s; of the process that writes, they fell: " + in_words(fell))
+    print(
+        f"kills: {spent}, in {time.monotonic() - began:.0f} s; of the process that writes, they fell: " + in_words(fell)
+    )
     print(f"half-written files found after kills, all gone in the end: {leftovers}")
     if ranks > 1:
         print(f"the others of a job: {in_words(said)}")
-    print(f"trainings brought to their end: {finished}; equal to the undisturbed one bit for bit: {finished - differing}")
+    print(
+        f"trainings brought to their end: {finished}; equal to the undisturbed one bit for bit: {finished - differing}"
+    )
     return int(differing > 0)
 
 
-def survivors(job: Job, log: Path) -> collections.Counter[str]:
+def survivors(job: Job) -> collections.Counter[str]:
     """How those that were not killed end: status 2 and a message, or after PATIENCE_S by the SIGTERM that torchrun sends."""
     found: collections.Counter[str] = collections.Counter()
     if not job.running:
         return found
-    left, before = len(job.running), log.read_text().count(LOST)
-    statuses = job.wait(PATIENCE_S)
-    told = log.read_text().count(LOST) - before
+    left, statuses = len(job.running), job.wait(PATIENCE_S)
+    told = job.log.read_text().count(LOST)
     found["ended by themselves, saying why"] = min(told, sum(status == 2 for status in statuses.values()))
     found["ended by themselves otherwise"] = len(statuses) - found["ended by themselves, saying why"]
     found["waited for who was gone"] = left - len(statuses)
