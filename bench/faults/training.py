@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch._dynamo  # noqa: F401  (what Adam imports when first made: here, before the forks)
+import torch._dynamo
 import torch.utils.tensorboard  # noqa: F401
 
 import mesasim.__main__

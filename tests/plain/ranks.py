@@ -1,6 +1,7 @@
-"""Starts trainings of several processes, as torchrun would, from one process that has imported everything: a start then costs a
-fork. `python ranks.py jobs.json`, a list of [ranks, folder, case, overrides, resume]; `case` as in training_cases.config_of.
-`resume`: from the last checkpoint but one, as if the run had ended in the middle. Prints the exit statuses of each job, a JSON list a line."""
+"""Starts trainings of several processes, as torchrun would, from one process that has imported everything: a start then
+costs a fork. `python ranks.py jobs.json`, a list of [ranks, folder, case, overrides, resume]; `case` as in
+training_cases.config_of; `resume`: from the last checkpoint but one, as if the run had ended in the middle. Prints the exit
+statuses of each job, a JSON list a line."""
 
 import dataclasses
 import json

@@ -1,5 +1,5 @@
-"""What a training survives: kills, full and read-only disks, damaged checkpoints, clocks set back, signals. Nothing is half-written,
-nothing whole is lost, and the message names the file."""
+"""What a training survives: kills, full and read-only disks, damaged checkpoints, clocks set back, signals. Nothing is
+half-written, nothing whole is lost, and the message names the file."""
 
 import dataclasses
 import os
@@ -182,7 +182,7 @@ def test_an_error_of_the_disk_names_the_file(tmp_path):
     def fail(path):
         raise OSError(28, "No space left on device", str(path))
 
-    with pytest.raises(OSError, match="metrics.csv was not written: No space left on device") as caught:
+    with pytest.raises(OSError, match=r"metrics\.csv was not written: No space left on device") as caught:
         write_whole(tmp_path / "metrics.csv", fail)
     assert caught.value.errno == 28
 
@@ -276,9 +276,9 @@ def test_a_second_interrupt_is_heeded_at_once_and_leaves_the_last_checkpoint(tmp
 )
 def test_the_command_ends_with_the_status_of_its_signal(number, status, said, tmp_path, signalled, capsys):
     signalled |= {3: [number]}
-    flags = "--num-envs 32 --iterations 9 --epochs 1 --minibatches 2 --num-threads 1 --hidden 8 --quiet".split()
+    flags = ["--num-envs", "32", "--iterations", "9", "--epochs", "1", "--minibatches", "2", "--num-threads", "1"]
     with pytest.raises(SystemExit) as stopped:
-        main(["train", "--out", str(tmp_path), *flags])
+        main(["train", "--out", str(tmp_path), *flags, "--quiet"])
     assert stopped.value.code == status and f"mesasim: {said}" in capsys.readouterr().err
     assert latest_checkpoint(tmp_path).stem == "00000002"
 
