@@ -28,15 +28,17 @@ def test_what_is_saved_is_loaded(path):
 
 def test_every_flipped_byte_is_noticed(path):
     good = path.read_bytes()
-    for position in range(0, len(good), 7):
+    for position in range(0, len(good), 3):
         path.write_bytes(good[:position] + bytes([good[position] ^ 0x10]) + good[position + 1 :])
-        try:
-            tensors, meta = load_checkpoint(path)
-        except ValueError as error:
-            assert "checkpoint" in str(error)
-            continue
-        assert digest(tensors) == digest(TENSORS)  # the flip was in the free text of the description
-        assert meta.keys() and position < 8 + int.from_bytes(good[:8], "little")
+        with pytest.raises(ValueError, match="checkpoint"):
+            load_checkpoint(path)
+
+
+def test_a_checkpoint_of_the_format_before_is_read(tmp_path):
+    header = {"format": "mesasim checkpoint 1", "digest": digest(TENSORS), "meta": '{"iteration": 3}'}
+    save_file(TENSORS, tmp_path / "c.safetensors", header)
+    tensors, meta = load_checkpoint(tmp_path / "c.safetensors")
+    assert meta == {"iteration": 3} and digest(tensors) == digest(TENSORS)
 
 
 @pytest.mark.parametrize("length", [0, 4, 8, 40, -1])
