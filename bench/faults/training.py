@@ -33,7 +33,7 @@ import torch.utils.tensorboard  # noqa: F401
 
 import mesasim.__main__
 from mesasim.integrity import digest
-from mesasim.train import checkpoint, loop, ppo
+from mesasim.train import checkpoint, logs, loop, ppo
 from mesasim.train.checkpoint import load_checkpoint
 
 PHASES = ("starting", "in an iteration", "saving", "between")
@@ -117,6 +117,7 @@ class Job:
 
         ppo.Trainer.iterate = during(ITERATING, ppo.Trainer.iterate)  # type: ignore[method-assign]
         loop.write_whole = during(SAVING, loop.write_whole)
+        logs.write_whole = during(SAVING, logs.write_whole)
         checkpoint.write_whole = during(SAVING, checkpoint.write_whole)
 
     def ended(self) -> dict[int, int]:
@@ -157,7 +158,7 @@ def outcome(run: Path) -> tuple[dict[str, tuple[str, Any]], list[dict[str, str]]
     for path in sorted((run / "checkpoints").iterdir()):
         tensors, meta = load_checkpoint(path)
         checkpoints[path.name] = digest(tensors), meta
-    with (run / loop.METRICS).open(newline="") as file:
+    with (run / logs.METRICS).open(newline="") as file:
         rows = [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in csv.DictReader(file)]
     return checkpoints, rows
 
