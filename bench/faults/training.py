@@ -197,7 +197,7 @@ def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: rand
             job.kill(moments.randrange(ranks))
             spent += 1
             said += survivors(job)
-            leftovers += len([*run.rglob(".*.tmp")])
+            leftovers += len([*run.rglob(".*")])
             continue
         statuses |= job.wait(10 * PATIENCE_S)
         if list(statuses.values()) != [0] * ranks:
@@ -205,9 +205,10 @@ def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: rand
             print(f"a restart ended with {statuses}, allowed: 0\n{log.read_text()}")
             return 1
         finished += 1
-        same, left = outcome(run) == expected, [str(path) for path in run.rglob(".*.tmp")]
-        differing += not same or bool(left)
-        if not same or left:
+        left = [str(path) for path in run.rglob(".*")]
+        same = not left and outcome(run) == expected
+        differing += not same
+        if not same:
             print(f"DIFFERS: what training {finished} ended with{', leftovers ' + ', '.join(left) if left else ''}")
         shutil.rmtree(run)
         if last:

@@ -3,7 +3,6 @@ in the file's header, with a digest of the tensors. No pickle. Files appear whol
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mesasim.integrity import digest, write_whole
@@ -33,14 +32,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, A
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = json.dumps(meta)
     header = {"format": FORMAT, "digest": _digest(ready, described), "meta": described}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(ready, temporary, header)
-        except SafetensorError as error:  # which is no OSError, whatever went wrong
-            raise OSError(errno.EIO, str(error)) from error
-
-    write_whole(path, write)
+    # Not save_file, which writes beside the file given under a name of its own, left behind when the process is killed
+    write_whole(path, lambda temporary: temporary.write_bytes(save(ready, header)))
 
 
 def _digest(tensors: Mapping[str, Tensor], described: str) -> str:
