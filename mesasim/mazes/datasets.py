@@ -1,9 +1,10 @@
-"""Mazes by the million on disk, in shards (mesasim/shards.py): which are kept, and how they are read."""
+"""Mazes by the million on disk, in shards (mesasim/shards): which are kept, and how they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +12,11 @@ import torch
 
 from mesasim.devices import check_device
 from mesasim.machine import integer
-from mesasim.mazes.batch import Mazes, check_size, row_bytes
+from mesasim.mazes.batch import Mazes, check_size
 from mesasim.mazes.generation import generate
 from mesasim.mazes.selection import select
 from mesasim.mazes.solving import Solutions
-from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, read_shard, write_shards
+from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, read_whole, write_shards
 
 ENDPOINTS = ("uniform", "dead_ends", "none")
 
@@ -62,9 +63,9 @@ class DatasetConfig(Sharded):
             raise ValueError("unique: got True with endpoints 'none', allowed: with endpoints only")
         generate(0, self.size, self.algorithm, seed=self.seed, **self.options)
 
-    @staticmethod
-    def check_manifest(content: dict[str, Any]) -> None:
-        check_size(tuple(content["size"]))
+    @cached_property
+    def columns(self) -> Columns:
+        return columns_of(make_shard(self, 0, 0, None, 1))
 
 
 def make_shard(
@@ -101,35 +102,32 @@ def make_shard(
 
 def generate_dataset(
     config: DatasetConfig, folder: Path, *, num_threads: int | None = None, resume: bool = False, overwrite: bool = False,
-    report: Callable[[int, int], None] | None = None, device: str | torch.device = "cpu",
+    report: Callable[[int, int], None] | None = None, device: str | torch.device = "cpu", workers: int = 1,
+    backend: str = "local",
 ) -> dict[str, Any]:  # fmt: skip
-    """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard.
+    """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard. Workers, where there is more
+    than one, are processes of num_threads threads each, by default 1 (see mesasim.shards.write_shards).
 
     A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
     settings must be the same) or `overwrite` (starts anew).
     """
     on = check_device(device)
     config.check()
+    if config.dedupe and (workers != 1 or backend != "local"):
+        raise ValueError(f"workers: got {workers} ({backend}) with dedupe, allowed: 1 (local): a shard depends on those before")
     seen: set[bytes] | None = set() if config.dedupe else None
 
-    def pass_over(path: Path) -> None:  # its mazes are among those seen
-        kept = read_shard(path, config.noun, lambda shard: _shaped(shard, *config.size))
-        also = [kept[end] for end in ("start", "goal") if end in kept]
-        Mazes(kept["packed"], config.size[1]).deduplicate(*also, seen=seen)
+    def pass_over(path: Path, kept: int) -> None:  # its mazes are among those seen
+        shard = read_whole(path, config, kept)
+        also = [shard[end] for end in ("start", "goal") if end in shard]
+        Mazes(shard["packed"], config.size[1]).deduplicate(*also, seen=seen)
 
-    def make(first: int, count: int) -> Shard:
-        shard = make_shard(config, first, count, seen, num_threads, on)
-        return {name: tensor.cpu() for name, tensor in shard.items()}
-
+    in_workers = num_threads is None and (workers > 1 or backend != "local")
     return write_shards(
-        config, folder, make, resume=resume, overwrite=overwrite, report=report,
-        pass_over=pass_over if config.dedupe else None,
+        config, folder, partial(make_shard, config, seen=seen, num_threads=1 if in_workers else num_threads, device=on),
+        resume=resume, overwrite=overwrite, report=report, pass_over=pass_over if config.dedupe else None,
+        workers=workers, backend=backend,
     )  # fmt: skip
-
-
-def _shaped(shard: Shard, rows: int, cols: int) -> Shard:
-    packed = shard["packed"].view(-1, 2, rows, row_bytes(cols))
-    return {**shard, "packed": Mazes(packed, cols).packed}
 
 
 def _solutions(mazes: Mazes, shard: Shard) -> Solutions:
@@ -142,12 +140,18 @@ class MazeDataset(ShardedDataset):
 
     of = DatasetConfig
 
-    def __init__(self, path: str | Path, verify: bool = True) -> None:
-        super().__init__(path, verify)
-        self.rows, self.cols = self.manifest["size"]
+    config: DatasetConfig
 
-    def shaped(self, shard: Shard) -> Shard:
-        return _shaped(shard, self.rows, self.cols)
+    @property
+    def cols(self) -> int:
+        return self.config.size[1]
+
+    def shaped(self, rows: Shard) -> Shard:
+        cells = self.config.size[0] * self.cols
+        for name in ("start", "goal", "length"):
+            if name in rows and ((rows[name] < 0) | (rows[name] >= cells)).any():
+                raise ValueError(f"{name} outside 0 to {cells - 1}")
+        return {**rows, "packed": Mazes(rows["packed"], self.cols).packed}
 
     def shard(self, k: int) -> tuple[Mazes, Shard]:
         """Shard k's mazes and all its tensors."""
@@ -162,19 +166,17 @@ class MazeDataset(ShardedDataset):
             raise ValueError(f"solutions: got {self.folder}, which was made with endpoints 'none'")
         return _solutions(mazes, shard)
 
-    def batch(self, which: Any) -> tuple[Mazes, Solutions | None]:
-        """The mazes of some indices, in that order, and their shortest paths (None without endpoints)."""
-        joined = self.gather(which)
-        mazes = Mazes(joined["packed"], self.cols, checked=True)
-        return mazes, _solutions(mazes, joined) if "start" in joined else None
+    def batch_of(self, rows: Shard) -> tuple[Mazes, Solutions | None]:
+        """The mazes, and their shortest paths (None without endpoints)."""
+        mazes = Mazes(rows["packed"], self.cols, checked=True)
+        return mazes, _solutions(mazes, rows) if "start" in rows else None
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        one = self.gather(i)
-        mazes = Mazes(one["packed"], self.cols, checked=True)
-        item: dict[str, Any] = {"number": int(one["number"]), "connections": mazes.connections[0]}
-        if "start" in one:
-            item |= {name: int(one[name]) for name in ("start", "goal", "length")}
-            item["path"] = _solutions(mazes, one).path(0)
+    def item(self, rows: Shard) -> dict[str, Any]:
+        mazes = Mazes(rows["packed"], self.cols, checked=True)
+        item: dict[str, Any] = {"number": int(rows["number"]), "connections": mazes.connections[0]}
+        if "start" in rows:
+            item |= {name: int(rows[name]) for name in ("start", "goal", "length")}
+            item["path"] = _solutions(mazes, rows).path(0)
         return item
 
 

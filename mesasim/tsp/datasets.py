@@ -1,9 +1,10 @@
-"""Optimal tours by the million on disk, in shards (mesasim/shards.py): what is written of each, and how it is read."""
+"""Optimal tours by the million on disk, in shards (mesasim/shards): what is written of each, and how it is read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +12,8 @@ import torch
 from torch import Tensor
 
 from mesasim.devices import check_device
-from mesasim.machine import integer
-from mesasim.shards import Shard, Sharded, ShardedDataset, one_of, write_shards
+from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, write_shards
 from mesasim.tsp.generation import GREEDY_HARD, LabelledTours, distributions, generate, labelled
-from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import METHODS
 
 STORED = {"problems": torch.float32, "order": torch.uint8}  # exact: coordinates are of 24 bits, cities below 256
@@ -55,10 +54,9 @@ class TourDatasetConfig(Sharded):
         generate(0, self.n, self.distribution, seed=self.seed, **self.options)
         labelled(0, self.n, method=self.method)
 
-    @staticmethod
-    def check_manifest(content: dict[str, Any]) -> None:
-        integer("n", content["n"], MIN_CITIES, MAX_CITIES)
-        one_of("distribution", content["distribution"], distributions())
+    @cached_property
+    def columns(self) -> Columns:
+        return columns_of(make_shard(self, 0, 0, 1))
 
 
 def make_shard(
@@ -76,9 +74,11 @@ def make_shard(
 def generate_dataset(
     config: TourDatasetConfig, folder: Path, *, num_threads: int | None = None, resume: bool = False,
     overwrite: bool = False, report: Callable[[int, int], None] | None = None, device: str | torch.device = "cpu",
+    workers: int = 1, backend: str = "local",
 ) -> dict[str, Any]:  # fmt: skip
     """Writes a data set and gives its manifest. `report(made, kept)` is called after every shard. The method "auto" is of the
-    CPU: on a GPU it takes other ways, and what a data set holds must not depend on where it was made.
+    CPU: on a GPU it takes other ways, and what a data set holds must not depend on where it was made. Workers, where there is
+    more than one, are processes of num_threads threads each, by default 1 (see mesasim.shards.write_shards).
 
     A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
     settings must be the same) or `overwrite` (starts anew).
@@ -89,9 +89,10 @@ def generate_dataset(
         raise ValueError(f"device: got {on} for {GREEDY_HARD}, allowed: cpu")
     if on.type == "cuda" and config.method not in ON_A_GPU:
         raise ValueError(f"method: got {config.method!r} on {on}, allowed: {', '.join(ON_A_GPU)}")
+    in_workers = num_threads is None and (workers > 1 or backend != "local")
     return write_shards(
-        config, folder, lambda first, count: make_shard(config, first, count, num_threads, on), resume=resume,
-        overwrite=overwrite, report=report,
+        config, folder, partial(make_shard, config, num_threads=1 if in_workers else num_threads, device=on), resume=resume,
+        overwrite=overwrite, report=report, workers=workers, backend=backend,
     )  # fmt: skip
 
 
@@ -99,18 +100,17 @@ class TourDataset(ShardedDataset):
     """A data set of optimal tours (see ShardedDataset). Item i: a dict with `number` and what LabelledTours has of it."""
 
     of = TourDatasetConfig
+    config: TourDatasetConfig
 
-    def shaped(self, shard: Shard) -> Shard:
-        n = self.manifest["n"]
-        width = shard["problems"].flatten(1).shape[1]
-        if width not in (2 * n, n * n):
-            raise ValueError(f"problems of {width} numbers")
-        problems = shard["problems"].double().view(-1, n, 2 if width == 2 * n else n)
-        return {**shard, "problems": problems, "order": shard["order"].int().view(-1, n)}
+    def shaped(self, rows: Shard) -> Shard:
+        if (rows["order"] >= self.config.n).any():
+            raise ValueError(f"order outside 0 to {self.config.n - 1}")
+        if not rows["problems"].isfinite().all():
+            raise ValueError("problems that are not finite")
+        return {**rows, "problems": rows["problems"].double(), "order": rows["order"].int()}
 
-    def batch(self, which: Any) -> LabelledTours:
-        """The tours of some indices, in that order."""
-        return _tours(self.gather(which))
+    def batch_of(self, rows: Shard) -> LabelledTours:
+        return _tours(rows)
 
     def shard(self, k: int) -> LabelledTours:
         """Shard k's tours."""
@@ -124,13 +124,12 @@ class TourDataset(ShardedDataset):
         """
         one_of("by", by, DIFFICULTIES)
         if by == "n":
-            return torch.full((len(self),), self.manifest["n"])
+            return torch.full((len(self),), self.config.n)
         return torch.cat([getattr(self.shard(k), by) for k in range(self.num_shards)])
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        one = self.gather(i)
-        tours = _tours(one)
-        item = {name: tensor[0] if tensor.dim() > 1 else tensor[0].item() for name, tensor in one.items()}
+    def item(self, rows: Shard) -> dict[str, Any]:
+        tours = _tours(rows)
+        item = {name: tensor[0] if tensor.dim() > 1 else tensor[0].item() for name, tensor in rows.items()}
         return {**item, "gap": float(tours.gap), "two_opt_gap": float(tours.two_opt_gap)}
 
 

@@ -1,7 +1,6 @@
 """Data sets come back, resume at the missing shards, and never hold half a file."""
 
 import errno
-import json
 import os
 import signal
 import subprocess
@@ -12,9 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mesasim import mazes, shards
+from mesasim import mazes
 from mesasim.__main__ import main
 from mesasim.mazes import DatasetConfig, datasets, generate_dataset, load, select, selection
+from mesasim.shards import files
 
 SMALL = {"count": 1000, "size": (6, 7), "algorithm": "wilson", "seed": 3, "shard_size": 300}
 
@@ -110,8 +110,8 @@ def test_deduplication_keeps_first_of_equal_mazes_also_across_shards():
 def test_a_batch_from_anywhere_reads_each_shard_once(tmp_path, monkeypatch, endpoints):
     generate_dataset(DatasetConfig(**SMALL, endpoints=endpoints), tmp_path / "d")
     data, read = load(tmp_path / "d"), []
-    original = shards.read_shard
-    monkeypatch.setattr(shards, "read_shard", lambda path, *rest: read.append(path.name) or original(path, *rest))
+    original = files.ShardFile.rows
+    monkeypatch.setattr(files.ShardFile, "rows", lambda file, group: read.append((file, group)) or original(file, group))
     which = [900, 3, -1, 899, 3, 599, 600]
     made, solved = data.batch(which)
     assert len(read) == len(set(read)) == 4
@@ -149,16 +149,17 @@ def test_an_interrupted_data_set_goes_on_at_the_missing_shards_to_the_same_bytes
     generate_dataset(config, tmp_path / "whole")
     made = []
 
-    def stop(first, count, *rest, original=datasets.make_shard):
-        made.append(first)
+    def stop(config, first, count, *rest, original=datasets.make_shard, **named):
+        if count:  # none: the columns alone are asked for
+            made.append(first)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return original(config, first, count, *rest)
+        return original(config, first, count, *rest, **named)
 
-    monkeypatch.setattr(datasets, "make_shard", lambda _, first, count, *rest: stop(first, count, *rest))
+    monkeypatch.setattr(datasets, "make_shard", stop)
     with pytest.raises(KeyboardInterrupt):
         generate_dataset(config, tmp_path / "d")
-    assert len(json.loads((tmp_path / "d" / "manifest.json").read_text())["shards"]) == 2
+    assert sorted(path.name for path in (tmp_path / "d").glob("mazes-*")) == [config.shard_name(f, 300) for f in (0, 300)]
     with pytest.raises(ValueError, match="not complete"):
         load(tmp_path / "d")
     made[:] = [0] * 10
@@ -169,7 +170,7 @@ def test_an_interrupted_data_set_goes_on_at_the_missing_shards_to_the_same_bytes
 
 def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
     config = DatasetConfig(**SMALL)
-    original = shards.write_parquet
+    original = files.write_parquet
 
     def full(shard, file):
         if shard["number"][0] == 600:
@@ -177,12 +178,12 @@ def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(shard, file)
 
-    monkeypatch.setattr(shards, "write_parquet", full)
+    monkeypatch.setattr(files, "write_parquet", full)
     with pytest.raises(OSError, match="No space left"):
         generate_dataset(config, tmp_path / "d")
-    names = sorted(contents(tmp_path / "d"))
+    names = sorted(name for name in contents(tmp_path / "d") if not name.endswith(".whole"))
     assert names == ["manifest.json", *(config.shard_name(f, 300) for f in (0, 300))]
-    monkeypatch.setattr(shards, "write_parquet", original)
+    monkeypatch.setattr(files, "write_parquet", original)
     generate_dataset(config, tmp_path / "d", resume=True)
     assert len(load(tmp_path / "d")) == 1000
 
