@@ -1,5 +1,5 @@
-"""The command line: mesasim list | run | train | evaluate | report | generate | solve | bench | sign | doctor. Each command
-is a function here or in its package; its signature is its flags (--quiet and --json are added: command_line.py), its
+"""The command line: mesasim list | run | train | evaluate | report | generate | solve | sweep | bench | sign | doctor. Each
+command is a function here or in its package; its signature is its flags (--quiet and --json are added: command_line.py), its
 docstring its help."""
 
 # No `from __future__ import annotations`: tyro reads the annotations of commands made in a loop.
@@ -32,6 +32,7 @@ from mesasim.results import below_optimum, summarize, write_summary, write_table
 from mesasim.runs import provenance
 from mesasim.signature import signed
 from mesasim.spec import load_spec, parse_options, world_id
+from mesasim.sweep.command import SWEEPS, sweep
 from mesasim.train import logs
 from mesasim.train.checkpoint import latest_checkpoint
 from mesasim.train.distributed import launched
@@ -279,7 +280,7 @@ def run(experiment: Annotated[str, tyro.conf.Positional]) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "run": run, "train": train, "evaluate": evaluate, "report": report, "generate": generate, "solve": solve,
-    "bench": bench, "sign": sign, "doctor": doctor,
+    "sweep": sweep, "bench": bench, "sign": sign, "doctor": doctor,
 }  # fmt: skip
 
 
@@ -324,7 +325,7 @@ def _print_summary(summary: dict) -> None:
 
 
 GROUPS: dict[str, tuple[dict[str, Callable[..., None]], Callable[..., None]]] = {
-    "bench": (BENCHMARKS, bench), "generate": (GENERATORS, generate),
+    "bench": (BENCHMARKS, bench), "generate": (GENERATORS, generate), "sweep": (SWEEPS, sweep),
 }  # fmt: skip
 
 

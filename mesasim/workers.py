@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -23,7 +24,6 @@ from mesasim.machine import integer
 
 BACKENDS = ("local", "ray")
 MAX_WORKERS = 4096
-PRELOADED = ["mesasim.mazes.datasets", "mesasim.tsp.datasets", "mesasim.train.ppo"]  # once, not in every worker
 
 Job = Callable[..., Any]  # picklable; called with an item and, where it is `told`, with a function to say its progress to
 
@@ -75,7 +75,7 @@ def _each_here(
 ) -> Iterator[tuple[Any, Any]]:
     context: Any = multiprocessing.get_context(_method())
     if _method() == "forkserver":
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload(sorted(_modules(job)))  # imported once, not by every worker
     left, idle, busy = iter(items), [], {}  # type: ignore[var-annotated]
     try:
         while True:
@@ -111,6 +111,12 @@ def _each_here(
             with suppress(ProcessLookupError):
                 os.kill(worker.process.pid, signal.SIGINT if worker.ready else signal.SIGKILL)
         _end(busy.values())
+
+
+def _modules(job: Any) -> set[str]:
+    if isinstance(job, partial):
+        return set().union(*(_modules(part) for part in (job.func, *job.args)))
+    return {job.__module__} if hasattr(job, "__module__") else set()
 
 
 def _method() -> str:

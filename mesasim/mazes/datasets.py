@@ -56,12 +56,12 @@ class DatasetConfig(Sharded):
     def check(self) -> None:
         """Refuses what cannot be made, before anything is."""
         self.check_shards()
-        self.size = check_size(tuple(self.size))
+        self.size = check_size(self.size)
         one_of("endpoints", self.endpoints, ENDPOINTS)
         integer("min_distance", self.min_distance, 0, 2**31 - 1)
         if self.unique and self.endpoints == "none":
             raise ValueError("unique: got True with endpoints 'none', allowed: with endpoints only")
-        generate(0, self.size, self.algorithm, seed=self.seed, **self.options)
+        generate(0, self.size, self.algorithm, seed=self.seed, first=0, num_threads=1, device="cpu", **self.options)
 
     @cached_property
     def columns(self) -> Columns:

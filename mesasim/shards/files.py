@@ -159,8 +159,9 @@ def _tensor(name: str, chunked: pa.ChunkedArray, column: Column, rows: int) -> T
     if isinstance(array, pa.ChunkedArray):  # of no chunks
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], chunked.type)
     inner = array.flatten() if isinstance(array, pa.FixedSizeListArray) else array
-    if len(array) != rows or array.null_count or inner.null_count:
-        raise ValueError(f"column {name} has {array.null_count + inner.null_count} nulls in {len(array)} rows of {rows}")
+    nulls = max(array.null_count, inner.null_count)
+    if len(array) != rows or nulls:
+        raise ValueError(f"column {name} has {nulls} nulls in {len(array)} rows of {rows}")
     if isinstance(array, pa.FixedSizeBinaryArray):
         raw = np.frombuffer(array.buffers()[1], dtype=np.uint8) if rows else np.empty(0, np.uint8)
         values = raw[array.offset * column.width : (array.offset + rows) * column.width]

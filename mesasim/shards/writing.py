@@ -115,8 +115,9 @@ def whole(config: Sharded, folder: Path, first: int, count: int, entry: dict[str
     """The entry of a shard that is there, undamaged."""
     path = folder / config.shard_name(first, count)
     try:
-        entry = read_json(_mark(path), MARK_BYTES)
-        check_entry(config, path.name, entry)
+        mark = read_json(_mark(path), MARK_BYTES)
+        check_entry(config, path.name, mark)
+        entry = mark
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no mark, or half of one after a power failure: the manifest's entry counts, if there is one
     return entry if entry is not None and path.is_file() and sha256(path) == entry["sha256"] else None

@@ -51,7 +51,7 @@ class TourDatasetConfig(Sharded):
         """Refuses what cannot be made, before anything is."""
         self.check_shards()
         one_of("method", self.method, METHODS)
-        generate(0, self.n, self.distribution, seed=self.seed, **self.options)
+        generate(0, self.n, self.distribution, seed=self.seed, first=0, num_threads=1, device="cpu", **self.options)
         labelled(0, self.n, method=self.method)
 
     @cached_property

@@ -1,0 +1,125 @@
+"""Kills at random moments: a command run in a forked copy of this process (so that no start pays for imports), in a process
+group of its own, and the processes it started. What is killed, and what must hold afterwards, the scripts beside say."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def start(command: Callable[[], object], log: Path) -> int:
+    """Forks; the copy leads a new process group and session, writes what it says to `log`, and ends with the command. Call it
+    while this process has one thread."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.setsid()
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        command()
+        status = 0
+    except SystemExit as stopped:
+        status = stopped.code if isinstance(stopped.code, int) else 1
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def ended(pid: int) -> int | None:
+    """The exit status of a child that has ended, -n where signal n ended it; None while it runs."""
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def children(pid: int) -> list[int]:
+    """Those of a process, from /proc."""
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def workers(pid: int) -> list[int]:
+    """The workers of a command: what the process that forks them for it has for children."""
+    return [worker for server in children(pid) for worker in children(server)]
+
+
+def descendants(pid: int) -> list[int]:
+    found = children(pid)
+    return found + [further for child in found for further in descendants(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@dataclass
+class Attempt:
+    """What came of one run: how it was killed ("" if it ended by itself first), its status, what it said, who outlived it."""
+
+    killed: str
+    status: int
+    said: str
+    outlived: int = 0
+    seconds: float = 0.0
+    left: list[str] = field(default_factory=list)
+
+
+def attempt(
+    command: Callable[[], object], log: Path, due: Callable[[float], bool], what: str, rng: random.Random
+) -> Attempt:
+    """Runs the command and, once `due` says so of the seconds since its start, kills the whole group ("group"), the process alone ("parent") or
+    one of its workers ("worker"; the group where it has none); waits until all it started are gone."""
+    began = time.monotonic()
+    pid = start(command, log)
+    status, killed = None, ""
+    family: list[int] = []
+    while status is None:
+        if not killed and due(time.monotonic() - began):
+            family = descendants(pid)
+            victims = workers(pid) if what == "worker" else []
+            try:
+                if victims:
+                    os.kill(rng.choice(victims), signal.SIGKILL)
+                elif what == "parent":
+                    os.kill(pid, signal.SIGKILL)
+                else:
+                    os.killpg(pid, signal.SIGKILL)
+                killed = "worker" if victims else "parent" if what == "parent" else "group"
+            except ProcessLookupError:
+                pass
+        status = ended(pid)
+        time.sleep(0.001)
+    seconds = time.monotonic() - began
+    until = time.monotonic() + 10
+    while any(map(alive, family)) and time.monotonic() < until:
+        time.sleep(0.005)
+    said = log.read_text(errors="replace") if log.exists() else ""
+    return Attempt(killed if status else "", status, said, sum(map(alive, family)), seconds)
+
+
+def digests(folder: Path, ignored: Callable[[Path], bool] = lambda path: False) -> dict[str, str]:
+    """Every file below a folder, by its path there → SHA-256."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not ignored(path)
+    }
