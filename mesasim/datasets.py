@@ -18,7 +18,10 @@ from mesasim.shards import Shard, ShardedDataset, joined
 from mesasim.shards.files import read_json
 from mesasim.shards.manifest import MANIFEST, MANIFEST_BYTES
 
-KINDS = {"mesasim mazes": ("mesasim.mazes.datasets", "MazeDataset"), "mesasim tours": ("mesasim.tsp.datasets", "TourDataset")}
+KINDS = {
+    "mesasim mazes": ("mesasim.mazes.datasets", "MazeDataset"),
+    "mesasim tours": ("mesasim.tsp.datasets", "TourDataset"),
+}
 
 
 def load(path: str | Path, *, verify: bool = True, cache: int = 4) -> ShardedDataset:

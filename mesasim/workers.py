@@ -11,7 +11,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,12 @@ from mesasim.machine import integer
 BACKENDS = ("local", "ray")
 MAX_WORKERS = 4096
 
-Job = Callable[..., Any]  # picklable; called with an item and, where it is `told`, with a function to say its progress to
+Job = Callable[
+    ..., Any
+]  # picklable; called with an item and, where it is `told`, with a function to say its progress to
+
+
+Answers = Generator[tuple[Any, Any], None, None]
 
 
 class WorkerDied(RuntimeError):
@@ -43,8 +48,8 @@ def check_workers(workers: int, backend: str) -> int:
 
 def each(
     job: Job, items: Iterable[Any], *, workers: int, backend: str = "local", fresh: bool = False,
-    told: Callable[[Any, Any], None] | None = None,
-) -> Iterator[tuple[Any, Any]]:  # fmt: skip
+    told: Callable[[Any, Any], None] | None = None, preload: Sequence[str] = (),
+) -> Answers:  # fmt: skip
     """(item, what job(item) gave, or the exception it ended with), as they end: in any order, all of them. Items are asked for
     when a worker is free. Closing the iterator (contextlib.closing) interrupts the jobs under way, each of which hears one
     KeyboardInterrupt, and waits for them; a second interrupt kills them.
@@ -52,11 +57,12 @@ def each(
     Args:
         fresh: a new process for each item, so that nothing one job leaves behind (threads, generators, memory) reaches another.
         told: called with (item, what the job said) whenever a job calls its second argument; local workers only.
+        preload: modules that jobs import, beside their own, to be imported once and not by every local worker.
     """
     check_workers(workers, backend)
     if backend == "ray":
         return _each_on_ray(job, items, workers, fresh)
-    return _each_here(job, items, workers, fresh, told)
+    return _each_here(job, items, workers, fresh, told, preload)
 
 
 # Local processes
@@ -71,11 +77,16 @@ class _Worker:
 
 
 def _each_here(
-    job: Job, items: Iterable[Any], workers: int, fresh: bool, told: Callable[[Any, Any], None] | None
-) -> Iterator[tuple[Any, Any]]:
+    job: Job,
+    items: Iterable[Any],
+    workers: int,
+    fresh: bool,
+    told: Callable[[Any, Any], None] | None,
+    preload: Sequence[str],
+) -> Answers:
     context: Any = multiprocessing.get_context(_method())
     if _method() == "forkserver":
-        context.set_forkserver_preload(sorted(_modules(job)))  # imported once, not by every worker
+        context.set_forkserver_preload(sorted({*_modules(job), *preload}))
     left, idle, busy = iter(items), [], {}  # type: ignore[var-annotated]
     try:
         while True:
@@ -196,11 +207,13 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise RuntimeError("backend: got 'ray', which is not installed; allowed: local, or install mesasim[ray]") from None
+        raise RuntimeError(
+            "backend: got 'ray', which is not installed; allowed: local, or install mesasim[ray]"
+        ) from None
     return ray
 
 
-def _each_on_ray(job: Job, items: Iterable[Any], workers: int, fresh: bool) -> Iterator[tuple[Any, Any]]:
+def _each_on_ray(job: Job, items: Iterable[Any], workers: int, fresh: bool) -> Answers:
     """On the cluster that RAY_ADDRESS names, or is connected already; else on a cluster of this machine alone."""
     ray = _ray()
     ours = not ray.is_initialized()

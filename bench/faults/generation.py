@@ -4,6 +4,8 @@ undisturbed run bit for bit, no process may outlive the one that was killed, and
     python bench/faults/generation.py --kills 50
     python bench/faults/generation.py --kills 50 --what sweep
 
+Workers are forked from the process that runs, so that a restart does not spend seconds on imports; --forkserver starts them as
+they are started otherwise.
 Each restart is `--resume`, by one process or by two workers. Exit status 1 if anything differed."""
 
 from __future__ import annotations
@@ -20,15 +22,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import kills
+import torch._dynamo  # noqa: F401  (what an optimiser imports when it is made: here, before the forks)
 
+from mesasim import workers as processes
 from mesasim.__main__ import main as mesasim
 
 GENERATE = {
-    "mazes": ["generate", "mazes", "--count", "24000", "--size", "24", "--algorithm", "aldous_broder", "--shards", "60"],
+    "mazes": [
+        "generate",
+        "mazes",
+        "--count",
+        "24000",
+        "--size",
+        "24",
+        "--algorithm",
+        "aldous_broder",
+        "--shards",
+        "60",
+    ],
     "tours": ["generate", "tours", "--count", "6000", "--n", "13", "--shards", "40"],
     "mazes without equals": ["generate", "mazes", "--count", "24000", "--size", "24", "--shards", "60", "--dedupe"],
 }
-SWEEP = ["sweep", "train", "--seeds", "0:2", "--set", "network.hidden=8,16", "--set", "num_envs=64", "--set", "iterations=30",
+SWEEP = ["sweep", "train", "--seeds", "0:3", "--set", "network.hidden=8,16", "--set", "num_envs=64", "--set", "iterations=30",
          "--set", "checkpoint_every=2", "-o", "arms=2"]  # fmt: skip
 TIMED = ("metrics.csv", ".tfevents.")  # files that tell how long things took
 
@@ -69,37 +84,39 @@ def campaign(name: str, arguments: list[str], folder: Path, count: int, rng: ran
     """Kills `count` times; yields lines of what was found, those of failures begin with FAILED."""
     alone = "--dedupe" in arguments
     log, reference = folder / "log", folder / "undisturbed"
-    lasted = {}
+    lasted: dict[int, float] = {}
+    expected: dict[str, str] = {}
     for workers in (2, 1) if not alone else (1,):
         shutil.rmtree(reference, ignore_errors=True)
-        first = kills.attempt(command(arguments, reference, workers), log, lambda _: False, "group", rng)
+        first = kills.attempt(command(arguments, reference, workers), log, iter(()), "group", rng)
         if first.status:
             yield f"FAILED: {name}: an undisturbed run ended with status {first.status}: {first.said}"
             return
-        expected = kills.digests(reference, timed)
-        if lasted and expected != previous:
+        found_here = kills.digests(reference, timed)
+        if lasted and expected != found_here:
             yield f"FAILED: {name}: one process and two workers make other files"
-        lasted[workers], previous = first.seconds, expected
+        lasted[workers], expected = first.seconds, found_here
     out, began = folder / "disturbed", time.monotonic()
     killed: Counter[str] = Counter()
-    runs = unsaid = outlived = differing = half = 0
+    runs = finished = unsaid = outlived = differing = half = 0
     progress: list[int] = []
     while killed.total() < count or out.exists():
         workers = 1 if alone or rng.random() < 0.4 else 2
         what = rng.choice(("group", "parent", "worker")) if workers == 2 else "group"
-        due = moment(out, lasted[workers], len(expected), rng) if killed.total() < count else lambda _: False
+        moments = (moment(out, lasted[workers], len(expected), rng) for _ in range(min(4, count - killed.total())))
         runs += 1
-        found = kills.attempt(command(arguments, out, workers), log, due, what, rng)
+        found = kills.attempt(command(arguments, out, workers), log, moments, what, rng)
         outlived += found.outlived
         if found.killed:
-            killed[found.killed] += 1
+            killed.update(found.killed)
             progress.append(whole_files(out))
             half += any(out.rglob(".*.tmp")) if out.exists() else 0
-            unsaid += found.killed == "worker" and "killed by SIGKILL" not in found.said
+            unsaid += "worker" in found.killed and "killed by SIGKILL" not in found.said
         elif found.status:
             yield f"FAILED: {name}: a restart ended with status {found.status}: {found.said[-500:]}"
             shutil.rmtree(out, ignore_errors=True)
         else:
+            finished += 1
             if kills.digests(out, timed) != expected:
                 differing += 1
                 yield f"FAILED: {name}: other files: {sorted(set(kills.digests(out, timed).items()) ^ set(expected.items()))[:4]}"
@@ -109,11 +126,13 @@ def campaign(name: str, arguments: list[str], folder: Path, count: int, rng: ran
     kinds = ", ".join(f"{many} of {'a' if kind == 'worker' else 'the'} {kind}" for kind, many in sorted(killed.items()))
     yield (f"{name}: {killed.total()} kills ({kinds}) in {runs} runs; {half} left half a file under a temporary name; at a kill "
            f"{min(progress)} to {max(progress)} of {whole_files(reference)} files were whole; {differing} of "
-           f"{runs - killed.total()} finished runs differ from the undisturbed one; {time.monotonic() - began:.0f} s")  # fmt: skip
+           f"{finished} finished runs differ from the undisturbed one; {time.monotonic() - began:.0f} s")  # fmt: skip
 
 
-def main(count: int, what: str, seed: int = 0) -> int:
+def main(count: int, what: str, seed: int = 0, forkserver: bool = False) -> int:
     """Status 0 if every file of every finished run was as it should be."""
+    if not forkserver:
+        processes._method = lambda: "fork"
     rng, status = random.Random(seed), 0
     todo = {"sweep": SWEEP} if what == "sweep" else GENERATE
     for index, (name, arguments) in enumerate(todo.items()):
@@ -130,5 +149,6 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--what", choices=("generate", "sweep"), default="generate")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forkserver", action="store_true")
     given = parser.parse_args()
-    sys.exit(main(given.kills, given.what, given.seed))
+    sys.exit(main(given.kills, given.what, given.seed, given.forkserver))

@@ -4,14 +4,19 @@ group of its own, and the processes it started. What is killed, and what must ho
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+from mesasim.integrity import digest
+from mesasim.train.checkpoint import load_checkpoint
 
 
 def start(command: Callable[[], object], log: Path) -> int:
@@ -54,8 +59,17 @@ def children(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The workers of a command: what the process that forks them for it has for children."""
-    return [worker for server in children(pid) for worker in children(server)]
+    """The workers of a command, forked by it, or by a process that does so for it."""
+    started = children(pid)
+    return [worker for server in started for worker in children(server)] or [w for w in started if not is_helper(w)]
+
+
+def is_helper(pid: int) -> bool:
+    """Whether a process is Python's own: it was started by name (-c …), not forked."""
+    try:
+        return b"\0-c\0from multiprocessing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 def descendants(pid: int) -> list[int]:
@@ -73,39 +87,40 @@ def alive(pid: int) -> bool:
 
 @dataclass
 class Attempt:
-    """What came of one run: how it was killed ("" if it ended by itself first), its status, what it said, who outlived it."""
+    """What came of one run: what of it was killed, its status, what it said, how many outlived it, how long it took."""
 
-    killed: str
+    killed: list[str]
     status: int
     said: str
-    outlived: int = 0
-    seconds: float = 0.0
-    left: list[str] = field(default_factory=list)
+    outlived: int
+    seconds: float
 
 
 def attempt(
-    command: Callable[[], object], log: Path, due: Callable[[float], bool], what: str, rng: random.Random
+    command: Callable[[], object], log: Path, moments: Iterator[Callable[[float], bool]], what: str, rng: random.Random
 ) -> Attempt:
-    """Runs the command and, once `due` says so of the seconds since its start, kills the whole group ("group"), the process alone ("parent") or
-    one of its workers ("worker"; the group where it has none); waits until all it started are gone."""
+    """Runs the command and, once a moment says so of the seconds since its start, kills the whole group ("group"), the process
+    alone ("parent") or one of its workers ("worker", of which one may die at each moment; the group where it has none). Waits
+    until all it started are gone."""
     began = time.monotonic()
     pid = start(command, log)
-    status, killed = None, ""
-    family: list[int] = []
+    status: int | None = None
+    killed: list[str] = []
+    family: set[int] = set()
+    due = next(moments, None)
     while status is None:
-        if not killed and due(time.monotonic() - began):
-            family = descendants(pid)
+        if due is not None and due(time.monotonic() - began):
+            family.update(descendants(pid))
             victims = workers(pid) if what == "worker" else []
-            try:
+            with suppress(ProcessLookupError):
                 if victims:
                     os.kill(rng.choice(victims), signal.SIGKILL)
                 elif what == "parent":
                     os.kill(pid, signal.SIGKILL)
                 else:
                     os.killpg(pid, signal.SIGKILL)
-                killed = "worker" if victims else "parent" if what == "parent" else "group"
-            except ProcessLookupError:
-                pass
+                killed.append("worker" if victims else "parent" if what == "parent" else "group")
+            due = next(moments, None) if victims else None
         status = ended(pid)
         time.sleep(0.001)
     seconds = time.monotonic() - began
@@ -113,13 +128,21 @@ def attempt(
     while any(map(alive, family)) and time.monotonic() < until:
         time.sleep(0.005)
     said = log.read_text(errors="replace") if log.exists() else ""
-    return Attempt(killed if status else "", status, said, sum(map(alive, family)), seconds)
+    return Attempt(killed if status else [], status, said, sum(map(alive, family)), seconds)
+
+
+def content(path: Path) -> bytes:
+    if path.parent.name != "checkpoints":
+        return path.read_bytes()
+    tensors, meta = load_checkpoint(path)
+    return f"{digest(tensors)} {json.dumps(meta, sort_keys=True)}".encode()
 
 
 def digests(folder: Path, ignored: Callable[[Path], bool] = lambda path: False) -> dict[str, str]:
-    """Every file below a folder, by its path there → SHA-256."""
+    """Every file below a folder, by its path there → SHA-256; of a checkpoint, of its tensors and description, for the header of
+    a safetensors file has its names in any order."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): hashlib.sha256(content(path)).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not ignored(path)
     }

@@ -114,7 +114,9 @@ def generate_dataset(
     on = check_device(device)
     config.check()
     if config.dedupe and (workers != 1 or backend != "local"):
-        raise ValueError(f"workers: got {workers} ({backend}) with dedupe, allowed: 1 (local): a shard depends on those before")
+        raise ValueError(
+            f"workers: got {workers} ({backend}) with dedupe, allowed: 1 (local): a shard depends on those before"
+        )
     seen: set[bytes] | None = set() if config.dedupe else None
 
     def pass_over(path: Path, kept: int) -> None:  # its mazes are among those seen

@@ -19,7 +19,9 @@ from torch import Tensor
 from mesasim.integrity import write_whole
 
 SUFFIX = {"parquet": "parquet", "safetensors": "safetensors"}
-GROUP = 8192  # rows read at once: what one instance from anywhere costs, against some bytes of header a group and column
+GROUP = (
+    8192  # rows read at once: what one instance from anywhere costs, against some bytes of header a group and column
+)
 OVERHEAD = 1 << 20  # bytes that headers may add to what a shard's rows take
 
 Shard = dict[str, Tensor]  # each [kept, …]; `number` int64 says which instances of the seed were kept

@@ -115,7 +115,9 @@ def read_manifest(folder: Path, of: type[S]) -> tuple[S, dict[str, Any]]:
         for name, entry in content["shards"].items():
             check_entry(config, name, entry)
         if content["complete"] is not (len(content["shards"]) == config.num_shards):
-            raise ValueError(f"complete: {content['complete']!r} with {len(content['shards'])} of {config.num_shards} shards")
+            raise ValueError(
+                f"complete: {content['complete']!r} with {len(content['shards'])} of {config.num_shards} shards"
+            )
     except FileNotFoundError:
         raise FileNotFoundError(f"path: got {folder}, which holds no {MANIFEST}") from None
     except (ValueError, KeyError, TypeError, OverflowError) as error:

@@ -14,7 +14,7 @@ from mesasim.machine import integer
 from mesasim.shards.files import UNREADABLE, Shard, ShardFile, open_shard, sha256
 from mesasim.shards.manifest import Sharded, read_manifest
 
-OPEN_FILES = 16
+OPEN_FILES = 4  # each keeps some MB of buffers
 
 
 class ShardedDataset(Dataset):

@@ -13,7 +13,7 @@ making it took (docs/datasets.md has figures); a size alone would pass over a fl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,8 @@ def write_shards(
     Args:
         make: (first, count) → what of these numbers is kept; picklable where there is more than one worker.
         report: called with (numbers, kept) after every shard.
-        pass_over: called with (path, kept) of every whole shard that is passed over, in order, where a shard depends on all before it; the
-            shards after one that is not whole are then made anew. With one worker only.
+        pass_over: called with (path, kept) of every whole shard that is passed over, in order, where a shard depends on all before
+            it; the shards after one that is not whole are then made anew. With one worker only.
         workers: processes; one local worker is this process.
         backend: "local" or "ray".
     """
@@ -56,7 +56,11 @@ def write_shards(
     todo = _items(config, known)
     alone = workers == 1 and backend == "local"
     try:
-        made = _here(config, folder, make, todo, pass_over) if alone else _apart(config, folder, make, todo, workers, backend)
+        made = (
+            _here(config, folder, make, todo, pass_over)
+            if alone
+            else _apart(config, folder, make, todo, workers, backend)
+        )
         with closing(made):
             for entry in made:
                 shards[config.shard_name(entry["first"], entry["count"])] = entry
@@ -78,7 +82,7 @@ def _items(config: Sharded, known: dict[str, Any]) -> Iterator[Item]:
 def _here(
     config: Sharded, folder: Path, make: Callable[[int, int], Shard], todo: Iterator[Item],
     pass_over: Callable[[Path, int], object] | None,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+) -> Generator[dict[str, Any], None, None]:  # fmt: skip
     remade = False
     for first, count, entry in todo:
         found = None if remade and pass_over else whole(config, folder, first, count, entry)
@@ -91,8 +95,8 @@ def _here(
 
 def _apart(
     config: Sharded, folder: Path, make: Callable[[int, int], Shard], todo: Iterator[Item], workers: int, backend: str
-) -> Iterator[dict[str, Any]]:
-    with closing(each(partial(see_to, config, folder, make), todo, workers=workers, backend=backend)) as answers:  # type: ignore[type-var]
+) -> Generator[dict[str, Any], None, None]:
+    with closing(each(partial(see_to, config, folder, make), todo, workers=workers, backend=backend)) as answers:
         for (first, count, _), answer in answers:
             if isinstance(answer, RuntimeError):
                 name = config.shard_name(first, count)
@@ -147,7 +151,9 @@ def _claim(config: Sharded, folder: Path, resume: bool, overwrite: bool) -> dict
         raise FileExistsError(f"out: got {folder}, which is a file; allowed: a new or empty folder")
     if (folder / MANIFEST).exists():
         if not (resume or overwrite):
-            raise FileExistsError(f"out: got {folder}, which holds a data set already; allowed: --resume or --overwrite")
+            raise FileExistsError(
+                f"out: got {folder}, which holds a data set already; allowed: --resume or --overwrite"
+            )
         was, content = read_manifest(folder, type(config))
         if resume:
             for name, value in config.settings().items():

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: tyro reads the annotations.
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,9 @@ SetTexts = Annotated[
 ]
 OptionTexts = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
-    tyro.conf.arg(name="option", aliases=["-o"], metavar="NAME=VALUE,…", help="an option of the world; may be repeated"),
+    tyro.conf.arg(
+        name="option", aliases=["-o"], metavar="NAME=VALUE,…", help="an option of the world; may be repeated"
+    ),
 ]
 Backend = Literal["local", "ray"]
 
@@ -76,7 +79,7 @@ def sweep() -> None:
     raise ValueError(f"sweep: got nothing to run, allowed: {', '.join(SWEEPS)}")
 
 
-SWEEPS = {"train": sweep_train, "run": sweep_run}
+SWEEPS: dict[str, Callable[..., None]] = {"train": sweep_train, "run": sweep_run}
 
 
 def _sweep(

@@ -26,9 +26,19 @@ from mesasim.workers import check_workers, each
 
 SWEEP, RESULT = "sweep.json", "result.json"
 RESULT_BYTES = 1 << 24
+PRELOAD = ("mesasim.__main__", "torch._dynamo")  # the second: what an optimiser imports when it is made, for seconds
 # What a table is made of: nothing that tells how fast a machine was, so that a sweep's results are the same on every one.
 METRICS_KEPT = ("iteration", "steps", "reward_per_step", "episode_return", "policy_loss", "value_loss", "entropy")
-SUMMARY_KEPT = ("agent", "nature", "reward_mean", "reward_se", "fraction", "fraction_se", "below_optimum", "below_optimum_se")
+SUMMARY_KEPT = (
+    "agent",
+    "nature",
+    "reward_mean",
+    "reward_se",
+    "fraction",
+    "fraction_se",
+    "below_optimum",
+    "below_optimum_se",
+)
 
 Rows = list[dict[str, Any]]
 
@@ -59,7 +69,9 @@ def run_sweep(
             if report is not None:
                 report(point, 1.0)
     job = partial(run_point, plan, out)
-    with closing(each(job, left, workers=workers, backend=backend, fresh=True, told=report)) as answers:  # type: ignore[type-var]
+    with closing(
+        each(job, left, workers=workers, backend=backend, fresh=True, told=report, preload=PRELOAD)
+    ) as answers:
         for point, answer in answers:
             if isinstance(answer, Exception):
                 failed[point.name] = answer

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mesasim.integrity import write_whole
 from mesasim.metrics import estimate
 from mesasim.sweep.points import Point
@@ -50,7 +52,7 @@ def table(todo: Sequence[Point], results: Mapping[str, Rows], failed: Mapping[st
 
 
 def over_seeds(todo: Sequence[Point], results: Mapping[str, Rows]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Head and lines of the table of means ± standard errors over seeds, one line for each setting of what else varies (and agent)."""
+    """Head and lines of the table of means ± standard errors over seeds, a line for each setting of what else varies (and agent)."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     varied = {name for point in todo for name in point.settings if point.settings[name] != todo[0].settings.get(name)}
     settings = [name for name in (todo[0].settings if todo else {}) if name in varied - {"seed"}]
@@ -68,7 +70,7 @@ def _mean(rows: Rows, name: str) -> str:
     values = [row[name] for row in rows if isinstance(row.get(name), (int, float)) and math.isfinite(row[name])]
     if len(values) < 2:
         return f"{values[0]:.4f}" if values else ""
-    found = estimate(values)
+    found = estimate(np.array(values))
     return f"{found.mean:.4f} ± {found.se:.4f}"
 
 

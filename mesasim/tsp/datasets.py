@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mesasim.devices import check_device
 from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, write_shards
-from mesasim.tsp.generation import GREEDY_HARD, LabelledTours, distributions, generate, labelled
+from mesasim.tsp.generation import GREEDY_HARD, LabelledTours, generate, labelled
 from mesasim.tsp.solving import METHODS
 
 STORED = {"problems": torch.float32, "order": torch.uint8}  # exact: coordinates are of 24 bits, cities below 256

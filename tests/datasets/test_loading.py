@@ -68,7 +68,9 @@ def test_load_gives_the_data_set_of_whatever_kind(made, tmp_path):
 @pytest.mark.parametrize("form", ["parquet", "safetensors"])
 def test_an_instance_from_anywhere_costs_its_group_of_rows_and_the_last_groups_are_kept(tmp_path, form, monkeypatch):
     count = 2 * GROUP + 100
-    generate_dataset(DatasetConfig(count=count, size=4, endpoints="none", shard_size=count, format=form), tmp_path / "d")
+    generate_dataset(
+        DatasetConfig(count=count, size=4, endpoints="none", shard_size=count, format=form), tmp_path / "d"
+    )
     data, read, original = datasets.load(tmp_path / "d", cache=2), [], ShardFile.rows
     monkeypatch.setattr(ShardFile, "rows", lambda file, group: read.append(group) or original(file, group))
     made = mazes.generate(count, 4)
@@ -118,13 +120,17 @@ def setting(**values):
         (renamed("../../secret.parquet"), "expected 'mazes-0"), (renamed("/etc/passwd"), "expected 'mazes-0"),
         (renamed(f"{FIRST}.safetensors"), "expected 'mazes-0"), (entry(first=1), "numbers 1 to 1"),
         (entry(first=100), "expected 'mazes-000000000100"), (entry(first=-100), "first: got -100"),
-        (entry(count=200), "of numbers 0 to 0 . 200"), (entry(count=10**15), "of numbers 0 to"), (entry(kept=101), "kept: got 101"),
+        (entry(count=200), "of numbers 0 to 0 . 200"), (entry(count=10**15), "of numbers 0 to"),
+        (entry(kept=101), "kept: got 101"),
         (entry(kept=-1), "kept: got -1"), (entry(kept="7"), "kept: got '7'"), (entry(sha256="0"), "sha256 '0'"),
         (entry(sha256=None), "sha256 None"), (setting(complete="yes"), "complete: got|complete: 'yes'"),
         (setting(count=10**13), "count: got"), (setting(count=10**6), "complete: True with 3 of 10000"),
-        (setting(shard_size=0), "shard_size: got 0"), (setting(size=[4, 10**6]), "size: got"), (setting(format="pickle"), "format"),
-        (setting(algorithm="os.system"), "algorithm"), (setting(options={"first": 1}), "first"), (setting(options=[1]), "not that"),
-        (setting(kind="mesasim tours"), "not that of tours"), (setting(kind=["x"]), "no kind known"), (setting(shards=[]), "shards"),
+        (setting(shard_size=0), "shard_size: got 0"), (setting(size=[4, 10**6]), "size: got"),
+        (setting(format="pickle"), "format"),
+        (setting(algorithm="os.system"), "algorithm"), (setting(options={"first": 1}), "first"),
+        (setting(options=[1]), "not that"),
+        (setting(kind="mesasim tours"), "not that of tours"), (setting(kind=["x"]), "no kind known"),
+        (setting(shards=[]), "shards"),
         (lambda content: content["shards"].clear(), "complete: True with 0 of 3"), (lambda content: content.pop("seed"), "seed"),
     ],
 )  # fmt: skip
@@ -218,7 +224,8 @@ def test_a_parquet_shard_of_other_rows_is_refused_though_its_checksum_is_right(c
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda t: {k: v for k, v in t.items() if k != "goal"}, "columns"), (lambda t: {**t, "more": t["goal"].clone()}, "columns"),
+        (lambda t: {k: v for k, v in t.items() if k != "goal"}, "columns"),
+        (lambda t: {**t, "more": t["goal"].clone()}, "columns"),
         (lambda t: {**t, "goal": t["goal"].float()}, "goal is torch.float32"),
         (lambda t: {k: v[:99].contiguous() for k, v in t.items()}, "expected torch"),
         (lambda t: {**t, "packed": t["packed"].reshape(100, -1)}, "packed is torch.uint8"),

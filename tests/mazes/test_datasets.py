@@ -111,7 +111,9 @@ def test_a_batch_from_anywhere_reads_each_shard_once(tmp_path, monkeypatch, endp
     generate_dataset(DatasetConfig(**SMALL, endpoints=endpoints), tmp_path / "d")
     data, read = load(tmp_path / "d"), []
     original = files.ShardFile.rows
-    monkeypatch.setattr(files.ShardFile, "rows", lambda file, group: read.append((file, group)) or original(file, group))
+    monkeypatch.setattr(
+        files.ShardFile, "rows", lambda file, group: read.append((file, group)) or original(file, group)
+    )
     which = [900, 3, -1, 899, 3, 599, 600]
     made, solved = data.batch(which)
     assert len(read) == len(set(read)) == 4
@@ -159,7 +161,9 @@ def test_an_interrupted_data_set_goes_on_at_the_missing_shards_to_the_same_bytes
     monkeypatch.setattr(datasets, "make_shard", stop)
     with pytest.raises(KeyboardInterrupt):
         generate_dataset(config, tmp_path / "d")
-    assert sorted(path.name for path in (tmp_path / "d").glob("mazes-*")) == [config.shard_name(f, 300) for f in (0, 300)]
+    assert sorted(path.name for path in (tmp_path / "d").glob("mazes-*")) == [
+        config.shard_name(f, 300) for f in (0, 300)
+    ]
     with pytest.raises(ValueError, match="not complete"):
         load(tmp_path / "d")
     made[:] = [0] * 10

@@ -89,7 +89,9 @@ def test_an_interrupted_data_set_goes_on_at_the_missing_shards_to_the_same_bytes
     monkeypatch.setattr(datasets, "make_shard", stop)
     with pytest.raises(KeyboardInterrupt):
         generate_dataset(config, tmp_path / "d")
-    assert sorted(path.name for path in (tmp_path / "d").glob("tours-*")) == [config.shard_name(f, 150) for f in (0, 150)]
+    assert sorted(path.name for path in (tmp_path / "d").glob("tours-*")) == [
+        config.shard_name(f, 150) for f in (0, 150)
+    ]
     with pytest.raises(ValueError, match="not complete"):
         load(tmp_path / "d")
     (tmp_path / "d" / f".{config.shard_name(300, 150)}.77.tmp").write_bytes(b"half")
