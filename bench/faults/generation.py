@@ -43,7 +43,7 @@ GENERATE = {
     "tours": ["generate", "tours", "--count", "6000", "--n", "13", "--shards", "40"],
     "mazes without equals": ["generate", "mazes", "--count", "24000", "--size", "24", "--shards", "60", "--dedupe"],
 }
-SWEEP = ["sweep", "train", "--seeds", "0:3", "--set", "network.hidden=8,16", "--set", "num_envs=64", "--set", "iterations=30",
+SWEEP = ["sweep", "train", "--seeds", "0:3", "--set", "network.hidden=8,16", "--set", "num_envs=64", "--set", "iterations=10",
          "--set", "checkpoint_every=2", "-o", "arms=2"]  # fmt: skip
 TIMED = ("metrics.csv", ".tfevents.")  # files that tell how long things took
 

@@ -42,8 +42,8 @@ def write_shards(
     Args:
         make: (first, count) → what of these numbers is kept; picklable where there is more than one worker.
         report: called with (numbers, kept) after every shard.
-        pass_over: called with (path, kept) of every whole shard that is passed over, in order, where a shard depends on all before
-            it; the shards after one that is not whole are then made anew. With one worker only.
+        pass_over: called with (path, kept) of every whole shard that is passed over, in order, where a shard depends on all
+            before it; the shards after one that is not whole are then made anew. With one worker only.
         workers: processes; one local worker is this process.
         backend: "local" or "ray".
     """

@@ -52,7 +52,7 @@ def table(todo: Sequence[Point], results: Mapping[str, Rows], failed: Mapping[st
 
 
 def over_seeds(todo: Sequence[Point], results: Mapping[str, Rows]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Head and lines of the table of means ± standard errors over seeds, a line for each setting of what else varies (and agent)."""
+    """Head and lines of the table of means ± standard errors over seeds, a line for what else varies (and agent)."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     varied = {name for point in todo for name in point.settings if point.settings[name] != todo[0].settings.get(name)}
     settings = [name for name in (todo[0].settings if todo else {}) if name in varied - {"seed"}]

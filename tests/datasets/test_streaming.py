@@ -133,8 +133,9 @@ def test_items_and_batches_are_those_of_the_map_style_data_set(tmp_path):
     assert torch.equal(batches[1].order, data.batch(range(30, 50)).order)
 
 
-def test_memory_stays_flat_while_more_than_its_bound_is_streamed(tmp_path):
-    """102 MB of rows, twice over, in less than 60 MB more than before; docs/datasets.md has the figure for 2 GB."""
+def test_memory_stays_flat_however_much_is_streamed(tmp_path):
+    """Once the first 102 MB of rows have been read, 205 MB more take less than 40 MB more memory: it goes up and down by
+    15 MB between epochs, as the allocator has it. docs/datasets.md has the figure for 2 GB."""
     config = DatasetConfig(count=100_000, size=64, endpoints="none", shard_size=20_000, algorithm="binary_tree")
     generate_dataset(config, tmp_path / "d")
     code = f"""
@@ -143,16 +144,16 @@ def used():
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
     return int(status["RssAnon"].split()[0]) * 1024
 stream = datasets.stream({str(tmp_path / "d")!r}, batch_size=64, shuffle=True, buffer=2000)
-before, most, rows = used(), 0, 0
-for epoch in range(2):
+most, rows = [0, 0, 0], 0
+for epoch in range(3):
     for mazes, _ in stream:
         rows += mazes.packed.numel()
-        most = max(most, used())
-print(rows, most - before)
+        most[epoch] = max(most[epoch], used())
+print(rows, max(most) - most[0])
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     read, grown = map(int, said.split())
-    assert read == 2 * 100_000 * 2 * 64 * 8 and grown < 60e6
+    assert read == 3 * 100_000 * 2 * 64 * 8 and grown < 40e6
 
 
 @pytest.mark.parametrize(
