@@ -156,6 +156,8 @@ def _heard(worker: _Worker) -> tuple[str, Any]:
 def _end(workers: Iterable[_Worker]) -> None:
     workers = list(workers)
     for worker in workers:
+        with suppress(OSError):
+            worker.pipe.send(None)  # its pipe's end may not tell: a worker that was forked holds the others' pipes
         worker.pipe.close()
     try:
         for worker in workers:
@@ -175,7 +177,9 @@ def _work(pipe: Connection, job: Job, tells: bool) -> None:
     try:
         pipe.send(("ready", None))
         while True:
-            (item,) = pipe.recv()
+            if (given := pipe.recv()) is None:
+                return
+            (item,) = given
             pipe.send(("ended", _answer(job, item, *more)))
     except (EOFError, OSError, KeyboardInterrupt):  # no more items; or nobody to answer
         return
