@@ -135,6 +135,7 @@ def content(path: Path) -> bytes:
     if path.parent.name != "checkpoints":
         return path.read_bytes()
     tensors, meta = load_checkpoint(path)
+    meta.pop("git_commit", None)  # of the tree, which may move on while this runs
     return f"{digest(tensors)} {json.dumps(meta, sort_keys=True)}".encode()
 
 
