@@ -26,7 +26,7 @@ def mazes(
     unique: bool = False, dedupe: bool = False, shard_size: int | None = None, shards: int | None = None,
     format: Literal["parquet", "safetensors"] = "parquet", workers: int = 1, backend: Literal["local", "ray"] = "local",
     num_threads: int | None = None, device: str = "cpu",
-    resume: bool = False, overwrite: bool = False, quiet: bool = False,
+    resume: bool = False, overwrite: bool = False,
 ) -> None:  # fmt: skip
     """Write a data set of mazes with their shortest paths: shards by number range and a manifest.
 
@@ -49,7 +49,6 @@ def mazes(
         device: cpu or cuda[:i], where the mazes are made; the data set is the same.
         resume: go on with an interrupted data set at the shards that are missing.
         overwrite: replace the data set in that folder.
-        quiet: no progress bar.
     """
     if len(size) not in (1, 2):
         raise ValueError(f"size: got {len(size)} numbers, allowed: one, or rows and columns")
@@ -61,7 +60,7 @@ def mazes(
         options=parse_given(f"algorithm {algorithm}", known[algorithm][1], option), min_distance=min_distance,
         unique=unique, dedupe=dedupe, shard_size=shard_size_for(count, shards, shard_size), format=format,
     )  # fmt: skip
-    with bars(quiet) as progress:
+    with bars() as progress:
         manifest = generate_dataset(
             config, out, num_threads=num_threads, device=device, resume=resume, overwrite=overwrite,
             workers=workers, backend=backend,

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from mesasim.progress import bars, console, print_table
+from mesasim.output import console, output
+from mesasim.progress import bars, print_table
 from mesasim.sweep.points import Plan, Point, points
 from mesasim.sweep.running import result_of, run_sweep
 from mesasim.sweep.table import CSV, MARKDOWN, one_line, over_seeds
@@ -29,7 +30,6 @@ Backend = Literal["local", "ray"]
 def sweep_train(
     out: Path, set_: SetTexts = (), option: OptionTexts = (), seeds: str | None = None, evaluate: int = 0,
     workers: int = 1, num_threads: int = 1, backend: Backend = "local", resume: bool = False, dry_run: bool = False,
-    quiet: bool = False,
 ) -> None:  # fmt: skip
     """Train at every combination of settings, each in a folder of its own, and gather what came of them in one table.
 
@@ -44,16 +44,15 @@ def sweep_train(
         backend: where points run: on this machine, or on Ray (mesasim[ray]).
         resume: go on in that folder: points that are whole are passed over, the others go on from their checkpoints.
         dry_run: only list the points.
-        quiet: no progress bar.
     """
     plan = Plan(None, num_threads=num_threads, evaluate=evaluate)
-    _sweep(plan, points(plan, set_, option, seeds), out, workers, backend, resume, dry_run, quiet)
+    _sweep(plan, points(plan, set_, option, seeds), out, workers, backend, resume, dry_run)
 
 
 def sweep_run(
     experiment: Annotated[str, tyro.conf.Positional], out: Path, set_: SetTexts = (), seeds: str | None = None,
     quick: bool = False, workers: int = 1, num_threads: int = 1, backend: Backend = "local", resume: bool = False,
-    dry_run: bool = False, quiet: bool = False,
+    dry_run: bool = False,
 ) -> None:  # fmt: skip
     """Run an experiment at every combination of settings, each in a folder of its own, and gather what came of them in one table.
 
@@ -68,10 +67,9 @@ def sweep_run(
         backend: where points run: on this machine, or on Ray (mesasim[ray]).
         resume: go on in that folder: points that are whole are passed over, the others go on where they were.
         dry_run: only list the points.
-        quiet: no progress bar.
     """
     plan = Plan(experiment, quick, num_threads)
-    _sweep(plan, points(plan, set_, (), seeds), out, workers, backend, resume, dry_run, quiet)
+    _sweep(plan, points(plan, set_, (), seeds), out, workers, backend, resume, dry_run)
 
 
 def sweep() -> None:
@@ -83,14 +81,18 @@ SWEEPS: dict[str, Callable[..., None]] = {"train": sweep_train, "run": sweep_run
 
 
 def _sweep(
-    plan: Plan, todo: list[Point], out: Path, workers: int, backend: str, resume: bool, dry_run: bool, quiet: bool
+    plan: Plan, todo: list[Point], out: Path, workers: int, backend: str, resume: bool, dry_run: bool
 ) -> None:
     if dry_run:
-        for point in todo:
-            state = "whole" if result_of(out / point.name, point) is not None else "to run"
-            console.print(f"{point.name}  {state}", soft_wrap=True, markup=False)
+        rows = [{"point": p.name, "whole": result_of(out / p.name, p) is not None} for p in todo]
+
+        def list_points() -> None:
+            for row in rows:
+                console.print(f"{row['point']}  {'whole' if row['whole'] else 'to run'}", soft_wrap=True, markup=False)
+
+        output.rows(rows, list_points)
         return
-    with bars(quiet) as progress:
+    with bars() as progress:
         bar = progress.add_task("sweep", total=len(todo), detail="")
         done: dict[str, float] = {}
 
@@ -98,12 +100,14 @@ def _sweep(
             done[point.name] = 1.0 if isinstance(what, Exception) else what
             progress.update(bar, completed=sum(done.values()), detail=point.name)
             if isinstance(what, Exception):
-                progress.console.print(f"{point.name}: {one_line(what)}", soft_wrap=True, markup=False)
+                output.say(f"{point.name}: {one_line(what)}")
 
         failed = run_sweep(plan, todo, out, workers=workers, backend=backend, resume=resume, report=report)
-    head, lines = over_seeds(todo, {p.name: result_of(out / p.name, p) or [] for p in todo})
-    print_table("", tuple(head), lines)
-    console.print(f"Every point: {out / CSV}; this table: {out / MARKDOWN}", soft_wrap=True)
+    found = {p.name: result_of(out / p.name, p) or [] for p in todo}
+    head, lines = over_seeds(todo, found)
+    result = {"out": out, "points": found, "failed": {name: str(error) for name, error in failed.items()}}
+    output.result(result, lambda: print_table("", tuple(head), lines))
+    output.say(f"Every point: {out / CSV}; this table: {out / MARKDOWN}")
     if failed:
         print(f"mesasim: {len(failed)} of {len(todo)} points failed; run them again with --resume", file=sys.stderr)
         sys.exit(1)

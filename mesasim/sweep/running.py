@@ -16,11 +16,12 @@ from typing import Any
 
 from mesasim.experiments import experiments
 from mesasim.integrity import write_whole
+from mesasim.output import output
 from mesasim.results import SUMMARY, read_summary
 from mesasim.shards.files import read_json
 from mesasim.sweep.points import Plan, Point
 from mesasim.sweep.table import write_results
-from mesasim.train.loop import METRICS, read_rows
+from mesasim.train.logs import METRICS, read_rows
 from mesasim.train.ppo import train
 from mesasim.workers import check_workers, each
 
@@ -140,8 +141,8 @@ def train_point(plan: Plan, point: Point, folder: Path, tell: Callable[[float], 
     if plan.evaluate:
         from mesasim.__main__ import evaluate  # the command, which imports this module
 
-        with redirect_stdout(io.StringIO()):
-            evaluate(folder, tasks=plan.evaluate, seed=1000 + config.seed, device=config.device, quiet=True)
+        with redirect_stdout(io.StringIO()), output.flags(quiet=True, json=False):
+            evaluate(folder, tasks=plan.evaluate, seed=1000 + config.seed, device=config.device)
         row |= next(kept for kept in summary_rows(folder) if kept["agent"] == config.network.kind)
     return [row]
 

@@ -17,7 +17,7 @@ def tours(
     method: Literal["auto", "held_karp", "branch_and_bound", "branch_and_cut"] = "auto", shard_size: int | None = None,
     shards: int | None = None, format: Literal["parquet", "safetensors"] = "parquet", workers: int = 1,
     backend: Literal["local", "ray"] = "local", num_threads: int | None = None, device: str = "cpu",
-    resume: bool = False, overwrite: bool = False, quiet: bool = False,
+    resume: bool = False, overwrite: bool = False,
 ) -> None:  # fmt: skip
     """Write a data set of optimal tours, each with what makes it hard: shards by number range and a manifest.
 
@@ -37,7 +37,6 @@ def tours(
         device: cpu or cuda[:i], where the method must be named and greedy_hard is not made.
         resume: go on with an interrupted data set at the shards that are missing.
         overwrite: replace the data set in that folder.
-        quiet: no progress bar.
     """
     known = distributions()
     if distribution not in known:
@@ -46,7 +45,7 @@ def tours(
         count=count, n=n, distribution=distribution, options=_options(distribution, option), method=method, seed=seed,
         shard_size=shard_size_for(count, shards, shard_size), format=format,
     )  # fmt: skip
-    with bars(quiet) as progress:
+    with bars() as progress:
         manifest = generate_dataset(
             config, out, num_threads=num_threads, device=device, resume=resume, overwrite=overwrite,
             workers=workers, backend=backend,
