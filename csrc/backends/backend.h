@@ -49,7 +49,8 @@ class Backend {
   virtual int64_t level_bytes() const = 0;  // of one level; 0: the world takes none
   // The first slot of [num_envs, stride] state bytes in host memory whose world cannot have them; -1: none.
   virtual int64_t invalid_slot(const void* state, size_t bytes) const = 0;
-  virtual Picture picture(const void* slot_state) const = 0;  // of one slot's state bytes, in host memory
+  // Of one slot's state bytes, in host memory; std::invalid_argument for bytes its world cannot have.
+  virtual Picture picture(const void* slot_state, size_t bytes) const = 0;
 };
 
 // What a backend needs of a world before it exists: its spec under given options, in Settings' light.

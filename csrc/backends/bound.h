@@ -67,6 +67,8 @@ class Bound : public Backend {
     if (pointers.size() != buffers_.size())
       throw std::invalid_argument("buffers: got " + std::to_string(pointers.size()) +
                                   ", allowed: " + std::to_string(buffers_.size()));
+    for (const void* pointer : pointers)
+      if (pointer == nullptr) throw std::invalid_argument("buffers: got address 0, allowed: those of arrays");
     Memory& m = batch_.memory;
     size_t next = 0;
     const auto take = [&] { return static_cast<uint8_t*>(pointers[next++]); };
@@ -114,9 +116,14 @@ class Bound : public Backend {
     return -1;
   }
 
-  Picture picture(const void* slot_state) const override {
+  Picture picture(const void* slot_state, size_t bytes) const override {
+    if (bytes != static_cast<size_t>(batch_.memory.stride))
+      throw std::invalid_argument("state: got " + std::to_string(bytes) +
+                                  " bytes, allowed: " + std::to_string(batch_.memory.stride) + ", those of one slot");
     std::vector<uint64_t> copy = aligned_copy(slot_state);
     auto& header = *reinterpret_cast<SlotHeader*>(copy.data());
+    if (!slot_is_valid(batch_, reinterpret_cast<const uint8_t*>(copy.data())))
+      throw std::invalid_argument("state: got bytes its world cannot have, allowed: those of a slot that was reset");
     return W::picture(batch_.config, state_of<W>(header));
   }
 
@@ -125,6 +132,7 @@ class Bound : public Backend {
   std::unique_lock<std::mutex> own() {
     std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) throw std::runtime_error("this environment is being stepped by another thread");
+    if (batch_.memory.state == nullptr) throw std::runtime_error("this environment has no memory: call bind first");
     return lock;
   }
   std::vector<uint64_t> aligned_copy(const void* slot_state) const {

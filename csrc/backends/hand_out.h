@@ -35,6 +35,7 @@ inline KeptTeam& kept_team() {
 // Calls body(begin, end, scratch) for ranges of at most `most` of `count` instances.
 template <class Body>
 void hand_out(int64_t count, int32_t num_threads, int64_t most, int64_t scratch_bytes, const Body& body) {
+  if (count <= 0) return;
   const int64_t threads = std::min<int64_t>(num_threads, count);
   const int64_t fair = (count + 8 * threads - 1) / (8 * threads);
   const int64_t at_once = threads == 1 ? most : std::max<int64_t>(1, std::min(most, fair));

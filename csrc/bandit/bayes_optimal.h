@@ -45,7 +45,7 @@ class BayesOptimalBandit {
   }
 
   BayesOptimalBandit(int64_t arms, int64_t pulls, double alpha, double beta)
-      : arms_(arms), pulls_(pulls), slots_(std::min(arms, pulls)), cells_(pulls * (pulls + 1) / 2) {
+      : arms_(arms), pulls_(pulls), slots_(std::min(arms, pulls)), cells_(0) {
     const double needed = states(arms, pulls);
     check_beta_prior(alpha, beta);
     if (needed > double(kMaxStates))
@@ -53,6 +53,7 @@ class BayesOptimalBandit {
                                   ", which need " + (pulls > kCountedPulls ? "at least " : "") +
                                   std::to_string(int64_t(std::min(needed, 9e18))) +
                                   " states, allowed: " + std::to_string(kMaxStates) + " states");
+    cells_ = pulls * (pulls + 1) / 2;
     tabulate_cells(alpha, beta);
     count_states();
     values_.resize(pulls_);

@@ -7,6 +7,7 @@
 #include "../curriculum/jobs.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -54,8 +55,18 @@ struct Face {
                                   " to " + std::to_string(Family::kMaxN));
     return Family::size(n, read(given));
   }
+  // A formula's clauses and literals, or a graph's colours, as `size` gives them.
+  static void check(const ProblemSize& size, int64_t count, int32_t num_threads) {
+    check_range("n", size.n, Family::kMinN, Family::kMaxN);
+    check_range("clauses", size.clauses, 0, Satisfiability::kMaxClauses);
+    check_range("literals", size.literals, 0, Satisfiability::kMaxLiterals);
+    check_range("colours", size.colours, 0, Family::kMaxN);
+    check_count(count);
+    check_threads(num_threads);
+  }
   static void generate(const ProblemSize& size, const py::dict& given, uint64_t seed, uint64_t first, int64_t count,
                        const Addresses& arrays, int32_t num_threads) {
+    check(size, count, num_threads);
     GenerateProblems<Family> job;
     job.size = size;
     job.options = read(given);
@@ -66,6 +77,7 @@ struct Face {
   }
   static void solve(const ProblemSize& size, int64_t node_limit, int64_t count, const Addresses& arrays,
                     const Addresses& found, int32_t num_threads) {
+    check(size, count, num_threads);
     SolveProblems<Family> job;
     job.size = size;
     job.arrays = arrays_at<Family>(arrays);
@@ -75,6 +87,7 @@ struct Face {
   }
   static void greedy(const ProblemSize& size, int64_t count, const Addresses& arrays, const Addresses& found,
                      int32_t num_threads) {
+    check(size, count, num_threads);
     GreedyAnswers<Family> job;
     job.size = size;
     job.arrays = arrays_at<Family>(arrays);

@@ -5,6 +5,7 @@
 #include "../backends/job_backend.h"
 #include "../tsp/heuristic_jobs.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -19,6 +20,8 @@ T* pointer(uintptr_t address) {
 template <class Job>
 Job job_over(uintptr_t points, uintptr_t given, int32_t n, int32_t metric, uint64_t seed, uintptr_t number,
              uintptr_t order, uintptr_t length) {
+  check_range("n", n, 3, kMaxCities);
+  check_range("metric", metric, 0, static_cast<int64_t>(Metric::kPseudo));
   Job job{};
   job.problems = {pointer<const double>(points), pointer<const double>(given), n, static_cast<Metric>(metric)};
   job.found = {pointer<int32_t>(order), pointer<double>(length)};
@@ -42,6 +45,9 @@ void bind_heuristics(py::module_& m) {
       [](uintptr_t points, uintptr_t given, int32_t n, int32_t metric, uint64_t seed, uintptr_t number, uintptr_t order,
          uintptr_t length, int64_t count, int32_t method, int32_t start, const Machine& machine) {
         auto job = job_over<ConstructTours>(points, given, n, metric, seed, number, order, length);
+        check_count(count);
+        check_range("method", method, 0, static_cast<int64_t>(Construction::kRandom));
+        check_range("start", start, kRandomStart, n - 1);
         job.method = static_cast<Construction>(method);
         job.start = start;
         const py::gil_scoped_release release;
@@ -57,6 +63,10 @@ void bind_heuristics(py::module_& m) {
          int64_t sweeps, int32_t cooling, double first_temperature, double last_temperature, bool keep_best,
          const Machine& machine) {
         auto job = job_over<ImproveTours>(points, given, n, metric, seed, number, order, length);
+        check_count(count);
+        check_range("method", method, 0, static_cast<int64_t>(Improvement::kAnnealing));
+        const bool of_chains = method == static_cast<int32_t>(Improvement::kLocalSearch);
+        check_range("neighbours", neighbours, of_chains ? 1 : 0, of_chains ? kMostNeighbours : kMaxCities - 1);
         job.method = static_cast<Improvement>(method);
         job.from = pointer<const int32_t>(begun);
         job.neighbours = neighbours;

@@ -8,6 +8,7 @@
 #include "../worlds/maze.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -60,7 +61,12 @@ Layout read_layout(const std::string& name, int32_t rows, int32_t cols, const Op
   throw std::invalid_argument("algorithm: got '" + name + "', allowed: " + allowed);
 }
 
+void check_sides(int32_t rows, int32_t cols) {
+  check_range("rows", rows, 2, kMaxMazeSide);
+  check_range("cols", cols, 2, kMaxMazeSide);
+}
 PackedMazes packed(uintptr_t bits, int32_t rows, int32_t cols) {
+  check_sides(rows, cols);
   return {reinterpret_cast<uint8_t*>(bits), rows, cols};
 }
 template <class T>
@@ -70,6 +76,7 @@ T* pointer(uintptr_t address) {
 
 template <class Job>
 void run(const Job& job, int64_t count, const Machine& machine) {
+  check_count(count);
   py::gil_scoped_release release;
   run_job(job, count, machine);
 }
@@ -93,6 +100,8 @@ void about(py::module_& m, const char* name, const Fill& fill) {
 void bind_mazes(py::module_& m) {
   py::class_<Machine>(m, "Machine", "Where a job over mazes runs.")
       .def(py::init([](int32_t num_threads, int32_t cuda_device, uintptr_t stream) {
+             check_threads(num_threads);
+             check_range("cuda_device", cuda_device, -1, INT32_MAX);
              return Machine{num_threads, cuda_device, reinterpret_cast<void*>(stream)};
            }),
            py::kw_only(), py::arg("num_threads") = 1, py::arg("cuda_device") = -1, py::arg("stream") = 0);
@@ -109,6 +118,7 @@ void bind_mazes(py::module_& m) {
       "generate_mazes",
       [](const std::string& algorithm, const py::dict& options, int32_t rows, int32_t cols, uint64_t seed,
          uint64_t first, int64_t count, uintptr_t bits, const Machine& machine) {
+        check_sides(rows, cols);
         const Layout layout = read_layout(algorithm, rows, cols, options_from(options));
         GenerateMazes job{packed(bits, rows, cols), layout, seed, first, {}};
         job.table.fill(layout);
@@ -163,6 +173,8 @@ void bind_mazes(py::module_& m) {
   m.def(
       "maze_words",
       [](uint64_t seed, uint64_t first, int64_t count, int64_t each, uintptr_t out) {
+        check_count(count);
+        check_range("each", each, 0, 2 * kMaxMazeSide * kMaxMazeSide);
         auto* word = pointer<int64_t>(out);
         py::gil_scoped_release release;
         for (int64_t i = 0; i < count; ++i) {
@@ -172,6 +184,7 @@ void bind_mazes(py::module_& m) {
       },
       "Random words of mazes first …: int64 [count, each], 0 to 2^32 - 1, for what is shuffled in Python.");
   m.def("maze_paths", [](int32_t rows, int32_t cols, int64_t count, const Addresses& arrays, const Machine& machine) {
+    check_sides(rows, cols);
     MazePaths job;
     job.rows = rows;
     job.cols = cols;
@@ -194,12 +207,21 @@ void bind_mazes(py::module_& m) {
     job.goal = pointer<int32_t>(arrays.at(1));
     run(job, count, machine);
   });
-  m.def("maze_agent_memory_bytes", &MazeMemory::bytes, py::arg("size"), "Bytes one slot's reference agent keeps.");
+  m.def(
+      "maze_agent_memory_bytes",
+      [](int32_t size) {
+        check_range("size", size, 1, kMaxMazeSide);
+        return MazeMemory::bytes(size);
+      },
+      py::arg("size"), "Bytes one slot's reference agent keeps.");
   m.def(
       "maze_agents_act",
       [](int32_t kind, int32_t size, int32_t side, bool relayout, int32_t depth, int32_t region, uint64_t seed,
          int64_t count, uintptr_t view, uintptr_t trial_start, uintptr_t memory, uintptr_t action,
          const Machine& machine) {
+        check_range("kind", kind, 0, static_cast<int64_t>(MazeAgent::kCornerSeeker));
+        check_range("size", size, 1, kMaxMazeSide);
+        check_range("side", side, 1, 2 * kMaxMazeSide + 1);
         MazeAgentsAct job;
         job.kind = static_cast<MazeAgent>(kind);
         job.size = size;

@@ -11,6 +11,7 @@
 #include "../core/sha256.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 #if defined(MESA_EMULATED_CUDA)
 #include "../emulator/planted.h"
 #endif
@@ -20,12 +21,6 @@ namespace py = pybind11;
 namespace mesa {
 namespace {
 
-void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return;
-  throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) +
-                              ", allowed: " + std::to_string(low) + " to " + std::to_string(high));
-}
-
 std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& options, int64_t num_envs, int cuda_device,
                                      int64_t num_threads, int64_t first_slot, int autoreset, bool history, bool oracle,
                                      std::optional<int64_t> max_episode_steps, int64_t num_levels) {
@@ -33,7 +28,7 @@ std::unique_ptr<Backend> make_vector(const std::string& id, const py::dict& opti
   const int64_t slots = int64_t{1} << 32;  // a slot's global number is 32 bits of its random numbers' key
   check_range("num_envs", num_envs, 1, slots);
   check_range("first_slot", first_slot, 0, slots - num_envs);
-  check_range("num_threads", num_threads, 1, 1024);
+  check_threads(num_threads);
   check_range("autoreset", autoreset, 0, 2);
   Settings settings;
   settings.num_envs = num_envs;
@@ -225,7 +220,8 @@ PYBIND11_MODULE(_core, m) {
              return self.invalid_slot(bytes.data(), bytes.size());
            })
       .def("picture", [](const Backend& self, const py::bytes& state) {
-        return picture_to_python(self.picture(std::string_view(state).data()));
+        const std::string_view bytes(state);
+        return picture_to_python(self.picture(bytes.data(), bytes.size()));
       });
 
   m.def("world_ids", &world_ids);
@@ -267,6 +263,11 @@ PYBIND11_MODULE(_core, m) {
   m.def("portable_exp", py::vectorize([](double x) { return portable_exp(x); }));
   m.def("normal_quantile", py::vectorize([](double p) { return normal_quantile(p); }));
   m.def("beta_draws", [](double a, double b, uint64_t seed, int64_t count) {
+    check_range("count", count, 0, 1 << 20);
+    for (const auto& [name, value] : {std::pair{"a", a}, {"b", b}}) {
+      if (value > 0.0 && value <= 1e300) continue;  // not NaN either, for which a draw would never end
+      throw std::invalid_argument(std::string(name) + ": got " + std::to_string(value) + ", allowed: above 0, finite");
+    }
     py::array_t<double> out(count);
     Rng rng({seed, 0, 0}, Purpose::kTask);
     for (int64_t i = 0; i < count; ++i) out.mutable_at(i) = rng.beta(a, b);

@@ -36,12 +36,12 @@ OptionValue option_from(const std::string& name, py::handle value) {
   if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
     OptionList list;
     for (const py::handle element : value) {
+      if (py::isinstance<py::list>(element) || py::isinstance<py::tuple>(element))  // a list may hold itself
+        throw OptionTypeError(name + ": got " + ascii(value) + ", allowed: no list in a list");
       std::visit(
           [&](auto&& scalar) {
             using T = std::decay_t<decltype(scalar)>;
-            if constexpr (std::is_same_v<T, OptionList>) {
-              throw OptionTypeError(name + ": got " + ascii(value) + ", allowed: no list in a list");
-            } else {
+            if constexpr (!std::is_same_v<T, OptionList>) {
               list.push_back(scalar);
             }
           },

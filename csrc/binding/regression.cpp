@@ -7,6 +7,7 @@
 #include "../worlds/linear_regression.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -35,6 +36,7 @@ void bind_regression(py::module_& m) {
       "draw_regressions",
       [](const py::dict& options, uint64_t seed, uint64_t first, int64_t count, uintptr_t task, uintptr_t w,
          uintptr_t x, uintptr_t y, const Machine& machine) {
+        check_count(count);
         const DrawRegressions job{
             law_of(options),  seed, first, pointer<int32_t>(task), pointer<float>(w), pointer<float>(x),
             pointer<float>(y)};

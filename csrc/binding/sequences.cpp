@@ -8,6 +8,7 @@
 #include "../sequence/jobs.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -49,14 +50,22 @@ void bind_sequences(py::module_& m) {
             return tables;
           },
           "uint32 [tasks, rows, symbols]: chances times 2^32 of every fixed task of a categorical process.")
-      .def("filter_weights", &sequence::Filter::num_weights, py::arg("length"),
-           "Weights that the exact filter keeps and goes through, at most, at every symbol of a sequence that long.");
+      .def(
+          "filter_weights",
+          [](const sequence::SequenceLaw& law, int64_t length) {
+            check_range("length", length, 1, 1 << 20);
+            return sequence::Filter::num_weights(law, length);
+          },
+          py::arg("length"),
+          "Weights that the exact filter keeps and goes through, at most, at every symbol of a sequence that long.");
   m.def("sequence_options", &sequence_options, "Options of a process.");
   m.attr("SEQUENCE_REGIMES") = std::vector<std::string>{"alternate", "memoryless", "sticky", "streaks_end", "patterns"};
   m.def(
       "generate_sequences",
       [](const sequence::SequenceLaw& law, int64_t length, uint64_t seed, uint64_t first, int64_t count,
          const std::vector<uintptr_t>& arrays, const Machine& machine) {
+        check_count(count);
+        check_range("length", length, 1, 1 << 20);
         sequence::GenerateSequences job{};
         job.law = law;
         job.length = length;

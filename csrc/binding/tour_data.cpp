@@ -7,6 +7,7 @@
 #include "../tsp/data_jobs.h"
 #include "options.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -60,6 +61,7 @@ void check(const TourDistribution& o) {
                                 std::to_string(o.least_radius) + ", or more");
 }
 TourDistribution read(int32_t kind, int32_t n, const Options& given) {
+  check_range("n", n, 3, kMaxCities);
   TourDistribution result;
   ReadOptions reader{given};
   entries()[kind].read(reader, result);
@@ -117,6 +119,7 @@ void bind_tour_data(py::module_& m) {
       "draw_tours",
       [](const std::string& name, const py::dict& options, int32_t n, uint64_t seed, uint64_t first, int64_t count,
          uintptr_t drawn, const Machine& machine) {
+        check_count(count);
         DrawTours job{};
         job.law = distribution(name, n, options);
         job.drawn = pointer<double>(drawn);
@@ -132,6 +135,8 @@ void bind_tour_data(py::module_& m) {
       [](const std::string& base, const py::dict& options, int32_t n, uint64_t seed, int64_t count, int64_t most,
          uintptr_t number, uintptr_t drawn, uintptr_t trials, uintptr_t nearest_neighbour, uintptr_t two_opt,
          uintptr_t found, const Machine& machine) {
+        check_count(count);
+        check_range("most", most, 0, kMostInstances);
         DrawGreedyHard job{};
         job.wanted = greedy_hard(base, n, options);
         job.seed = seed;

@@ -12,6 +12,7 @@
 #include "../backends/job_backend.h"
 #include "../tsp/jobs.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -26,6 +27,8 @@ T* pointer(uintptr_t address) {
 }
 
 TourProblems problems_at(uintptr_t points, uintptr_t given, int32_t n, int32_t metric) {
+  check_range("n", n, 3, kMaxCities);
+  check_range("metric", metric, 0, static_cast<int64_t>(Metric::kPseudo));
   return {pointer<const double>(points), pointer<const double>(given), n, static_cast<Metric>(metric)};
 }
 
@@ -86,6 +89,10 @@ void bind_tours(py::module_& m) {
       [](uintptr_t points, uintptr_t given, int32_t n, int32_t metric, int32_t method, int64_t node_limit,
          double seconds, uint64_t seed, int64_t count, const Addresses& found, const Addresses& trace, int64_t events,
          const Machine& machine) {
+        check_count(count);
+        check_range("method", method, 0, static_cast<int64_t>(TourMethod::kBranchAndCut));
+        if (method == static_cast<int32_t>(TourMethod::kHeldKarp)) check_range("n", n, 3, kMostForHeldKarp);
+        check_range("events", events, 0, kMostInstances);
         SolveTours job{};
         if (!trace.empty()) job.trace = {pointer<TraceEvent>(trace.at(0)), events, pointer<int64_t>(trace.at(1))};
         job.problems = problems_at(points, given, n, metric);
