@@ -35,6 +35,9 @@ def unpack_state(state: bytes, identity: dict[str, Any], buffers: Buffers, nativ
     if bad >= 0:
         raise ValueError(f"state: slot {bad} holds values its world cannot have")
     for name, tensor in buffers.items():
+        if tensor.dtype == torch.bool and max(pieces[name], default=0) > 1:  # torch takes such bytes for neither
+            raise ValueError(f"state: {name} holds a byte that is no bool, allowed: 0 and 1")
+    for name, tensor in buffers.items():
         raw = torch.frombuffer(bytearray(pieces[name]), dtype=torch.uint8)
         tensor.copy_(raw.view(tensor.dtype).view(tensor.shape))
 
@@ -94,7 +97,7 @@ def _read(state: bytes) -> tuple[dict[str, Any], list[Any], memoryview]:
     try:
         header = json.loads(body[start : start + length])
         identity, sizes = header["identity"], header["buffers"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("state: the header cannot be read") from error
     return identity, sizes, memoryview(body)[start + length :]
 

@@ -239,13 +239,13 @@ MESA_HD void begin_next(const Batch<W>& b, int64_t slot, const Arrays& observati
   begin_episode(b, slot, observation, lanes, scratch);
 }
 
-// Whether a slot's memory, come from outside, holds values its world can have; stepping any other is not safe.
+// Whether a slot's memory, come from outside, is that of a slot which was reset and holds values its world can have;
+// stepping any other is not safe.
 template <class W>
 bool slot_is_valid(const Batch<W>& b, const uint8_t* memory) {
   const auto& header = *reinterpret_cast<const SlotHeader*>(memory);
-  if (header.live > 1 || header.done > 1 || header.step < 0) return false;
+  if (header.live != 1 || header.done > 1 || header.step < 0) return false;
   if (b.max_episode_steps > 0 && header.step > b.max_episode_steps) return false;
-  if (!header.live) return true;
   const auto& state = *reinterpret_cast<const typename W::State*>(memory + sizeof(SlotHeader));
   // What is over must say so: a world's memory has no room for steps after its end, and the time limit is met once.
   const bool at_limit = b.max_episode_steps > 0 && header.step == b.max_episode_steps;
