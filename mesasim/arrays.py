@@ -12,10 +12,12 @@ from torch import Tensor
 
 from mesasim.buffers import address
 from mesasim.devices import devices, missing_cuda
+from mesasim.machine import check_room
 
 KINDS = {"integers": "i", "floats": "f", "numbers": "if", "bool": "b", "integers or bool": "ib"}
 PLAIN = "?bhilqBHILQefd"  # NumPy's letters of what torch has too
 HOST, CUDA, CUDA_HOST, CUDA_MANAGED = 1, 2, 3, 13  # of DLPack's DLDeviceType
+LARGE = 2**28  # numbers
 CANNOT_SHARE = (BufferError, TypeError, ValueError, RuntimeError, NotImplementedError, DeprecationWarning)
 
 
@@ -42,6 +44,8 @@ def as_tensor(
     """
     wanted = allowed or str(kind)
     tensor = value if isinstance(value, Tensor) else _tensor(name, value, wanted, device, written)
+    if tensor.numel() > LARGE:  # a view that repeats a number may be larger than memory, as what is made of it would be
+        check_room(name, f"{tensor.numel()} numbers", tensor.numel() * tensor.element_size(), tensor.device)
     if tensor.layout != torch.strided:
         raise TypeError(f"{name}: got {tensor.dtype}, {tensor.layout}, allowed: {wanted}, dense")
     if not _is_of(tensor.dtype, kind):

@@ -4,11 +4,13 @@ addresses: the only data_ptr in the package."""
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 from torch import Tensor
 
 from mesasim.engines import Engine
+from mesasim.machine import check_room
 from mesasim.spec import TORCH_DTYPES
 
 STATE_ALIGNMENT = 8  # bytes; a slot's state holds 64-bit numbers
@@ -30,6 +32,9 @@ class Buffers:
         }  # fmt: skip
         self.bytes_per_slot = 0
         listed = native.buffers()
+        of_slots = [entry.field for entry in listed if (entry.group, entry.field.name) != ("levels", "bytes")]
+        size = sum(math.prod(field.shape) * TORCH_DTYPES[field.dtype].itemsize for field in of_slots)
+        check_room("num_envs", num_envs, num_envs * size, device)
         if given is not None and not isinstance(given, dict):
             raise TypeError(f"buffers: got {type(given).__name__}, allowed: a dict of torch tensors")
         remaining = dict(given or {})

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import os
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mesasim import _core
 from mesasim.devices import check_device, usable_cores
 
 MAX_THREADS = 1024
 CELLS_A_CALL = 1 << 25
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -26,6 +32,32 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     if not low <= number <= high:
         raise ValueError(f"{name}: got {number}, allowed: {low} to {high}")
     return number
+
+
+def memory_bytes() -> int:
+    """What this process may use: the machine's memory, or what its control group or its limit of address space leave of it."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    if CGROUP_LIMIT.exists() and (said := CGROUP_LIMIT.read_text().strip()).isdigit():
+        found.append(int(said))
+    return min(found)
+
+
+def check_room(name: str, value: Any, size: int, device: torch.device) -> None:
+    """Refuses an argument that asks for arrays of `size` bytes where there is no such memory: the system would promise it, and
+    end the process when it is written to. On a GPU torch says so itself."""
+    if device.type == "cpu" and size > (most := memory_bytes()):
+        raise ValueError(
+            f"{name}: got {value}, which takes {size / 1e9:.1f} GB, allowed: what fits in memory, {most / 1e9:.1f} GB"
+        )
+
+
+def allot(name: str, shape: tuple[int, ...], dtype: torch.dtype, device: str | torch.device = "cpu") -> Tensor:
+    """An array to be filled, [count, …], where there is room for it; ValueError names `name`, the argument that says how many."""
+    check_room(name, shape[0], math.prod(shape) * dtype.itemsize, torch.device(device))
+    return torch.empty(shape, dtype=dtype, device=device)
 
 
 def threads(num_threads: int | None) -> int:

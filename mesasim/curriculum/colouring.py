@@ -16,6 +16,7 @@ import torch
 from mesasim import _core
 from mesasim.arrays import as_tensor
 from mesasim.curriculum.problems import CPU, Problems, checked_count, generate_into, greedy, refuse, sized, solve
+from mesasim.machine import allot
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 
@@ -58,6 +59,6 @@ def generate(
     Raises TypeError or ValueError for an argument of the wrong kind or out of range, by name.
     """
     size = sized(FAMILY, n, options)
-    made = Instances._of(size, [torch.empty((checked_count(count), n, n), dtype=torch.bool)])
+    made = Instances._of(size, [allot("count", (checked_count(count), n, n), torch.bool)])
     generate_into(made, options, seed, first, num_threads)
     return made

@@ -22,6 +22,7 @@ from mesasim.curriculum.problems import (
     solve,
     whole_numbers,
 )
+from mesasim.machine import allot
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 
@@ -68,7 +69,7 @@ def generate(
     """
     size = sized(FAMILY, n, options)
     count = checked_count(count)
-    weights, profits = (torch.empty((count, n), dtype=torch.int64) for _ in range(2))
+    weights, profits = (allot("count", (count, n), torch.int64) for _ in range(2))
     made = Instances._of(size, [weights, profits, torch.empty(count, dtype=torch.int64)])
     generate_into(made, options, seed, first, num_threads)
     return made

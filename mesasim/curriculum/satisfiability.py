@@ -23,7 +23,7 @@ from mesasim.curriculum.problems import (
     solve,
     whole_numbers,
 )
-from mesasim.machine import integer
+from mesasim.machine import allot, integer
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 
@@ -79,6 +79,6 @@ def generate(
     Raises TypeError or ValueError for an argument of the wrong kind or out of range, by name.
     """
     size = sized(FAMILY, n, options)
-    made = Instances._of(size, [torch.empty((checked_count(count), size.clauses, size.literals), dtype=torch.int32)])
+    made = Instances._of(size, [allot("count", (checked_count(count), size.clauses, size.literals), torch.int32)])
     generate_into(made, options, seed, first, num_threads)
     return made

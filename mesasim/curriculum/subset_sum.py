@@ -21,6 +21,7 @@ from mesasim.curriculum.problems import (
     solve,
     whole_numbers,
 )
+from mesasim.machine import allot
 
 __all__ = ["Instances", "generate", "greedy", "options", "solve"]
 
@@ -60,6 +61,6 @@ def generate(
     """
     size = sized(FAMILY, n, options)
     count = checked_count(count)
-    made = Instances._of(size, [torch.empty((count, n), dtype=torch.int64), torch.empty(count, dtype=torch.int64)])
+    made = Instances._of(size, [allot("count", (count, n), torch.int64), torch.empty(count, dtype=torch.int64)])
     generate_into(made, options, seed, first, num_threads)
     return made

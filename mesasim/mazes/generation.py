@@ -10,7 +10,7 @@ import torch
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.machine import integer, machine, portions
+from mesasim.machine import allot, integer, machine, portions
 from mesasim.mazes.batch import Mazes, check_size, row_bytes
 
 
@@ -51,7 +51,7 @@ def generate(
     seed = integer("seed", seed, 0, 2**64 - 1)
     first = integer("first", first, 0, 2**63 - 1 - count)
     on = check_device(device)
-    packed = torch.empty((count, 2, rows, row_bytes(cols)), dtype=torch.uint8, device=on)
+    packed = allot("count", (count, 2, rows, row_bytes(cols)), torch.uint8, on)
     where = machine(on, num_threads)
     for begin, end in portions(count, rows * cols):  # once even for none: bad options are refused all the same
         part = packed[begin:end]

@@ -12,7 +12,7 @@ from torch import Tensor
 from mesasim import _core
 from mesasim.buffers import address
 from mesasim.devices import check_device
-from mesasim.machine import integer, machine, portions
+from mesasim.machine import allot, integer, machine, portions
 
 MAX_COUNT = 2**31
 NORMALS_A_NUMBER = 8  # what `portions` calls a cell takes about an eighth of a normal draw
@@ -84,7 +84,7 @@ def generate(
     on = check_device(device)
     where = machine(on, num_threads)
     data = Regressions(
-        torch.empty(count, points, dim, device=on), torch.empty(count, points, device=on),
+        allot("count", (count, points, dim), torch.float32, on), torch.empty(count, points, device=on),
         torch.empty(count, dim, device=on), torch.empty(count, dtype=torch.int32, device=on), float(noise_std),
     )  # fmt: skip
     for begin, end in portions(count, NORMALS_A_NUMBER * points * (dim + 1)):

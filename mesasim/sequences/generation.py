@@ -15,7 +15,7 @@ from mesasim import _core
 from mesasim.arrays import as_tensor
 from mesasim.buffers import address, check_tensor
 from mesasim.devices import check_device
-from mesasim.machine import integer, machine, threads
+from mesasim.machine import allot, integer, machine, threads
 
 Array = Tensor | np.ndarray
 GIVE = ("filter", "oracle", "filter_log", "oracle_log", "hidden")
@@ -184,7 +184,7 @@ def law_of(process: str, options: dict[str, Any]) -> _core.SequenceLaw:
 def _array(name: str, given: Array | None, shape: tuple[int, ...], device: torch.device) -> Tensor:
     dtype = _DTYPES[name]
     if given is None:
-        return torch.empty(shape, dtype=dtype, device=device)
+        return allot("count", shape, dtype, device)
     array = as_tensor(f"out.{name}", given, dtype, device=device, written=True)
     check_tensor(f"out.{name}", array, shape, dtype, device)
     return array

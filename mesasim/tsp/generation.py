@@ -15,7 +15,7 @@ from mesasim import _core
 from mesasim.buffers import address
 from mesasim.curriculum.problems import portions
 from mesasim.devices import check_device
-from mesasim.machine import integer, machine
+from mesasim.machine import allot, check_room, integer, machine
 from mesasim.tsp.heuristics import construct, improve
 from mesasim.tsp.problems import MAX_CITIES, MIN_CITIES
 from mesasim.tsp.solving import solve
@@ -115,14 +115,14 @@ def generate(
         TypeError, ValueError: an argument of the wrong kind or out of range, by name.
         RuntimeError: a device that cannot be used here; an instance that greedy_hard gave up after max_trials draws.
     """
-    if distribution == GREEDY_HARD:
+    if isinstance(distribution, str) and distribution == GREEDY_HARD:
         made = labelled(
             count, n, distribution, seed=seed, first=first, num_threads=num_threads, device=device, **options
         )
         return made.problems
     count, n, seed, first = _checked(count, n, seed, first)
     on = check_device(device)
-    drawn = torch.empty(_shape(distribution, count, n), dtype=torch.float64, device=on)
+    drawn = allot("count", _shape(distribution, count, n), torch.float64, on)
     where = machine(on, num_threads)
     for begin, end in portions(count):  # once even for none: bad options are refused all the same
         _core.draw_tours(
@@ -152,10 +152,12 @@ def labelled(
     Other arguments and errors: as `generate`.
     """
     on = check_device(device)
-    if distribution == GREEDY_HARD:
+    if isinstance(distribution, str) and distribution == GREEDY_HARD:
         if on.type != "cpu":
             raise ValueError(f"device: got {device} for {GREEDY_HARD}, allowed: cpu")
-        parts = list(_hard(*_checked(count, n, seed, first), method, num_threads, **options))
+        count, n, seed, first = _checked(count, n, seed, first)
+        check_room("count", count, count * n * 2 * 8, on)  # points; of distances there are more
+        parts = list(_hard(count, n, seed, first, method, num_threads, **options))
         return LabelledTours(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(LabelledTours)))
     where: dict[str, Any] = {"num_threads": num_threads, "device": on}
     problems = generate(count, n, distribution, seed=seed, first=first, **where, **options)

@@ -1,0 +1,84 @@
+"""What asks for more than this process may use is refused before it is set aside, by name. The bound is made small here, as a
+control group or `ulimit -v` would."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import mesasim
+from mesasim import curriculum, machine, mazes, regression, sequences, tsp
+
+BOUND = 50_000_000
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    monkeypatch.setattr(machine, "memory_bytes", lambda: BOUND)
+
+
+ASKED = {
+    "num_envs": [lambda: mesasim.make_vec("Maze-v0", 10**6), lambda: mesasim.make_vec("Bandit-v0", 2**32)],
+    "count": [
+        lambda: mazes.generate(10**6, 64),
+        lambda: mazes.generate(2**40, 2),
+        lambda: tsp.generate(10**6, 20),
+        lambda: tsp.generate(10**4, 256, "random_matrix"),
+        lambda: tsp.generate(10**6, 20, "greedy_hard"),
+        lambda: sequences.generate("coin", 10**6, 100),
+        lambda: sequences.generate("coin", 10**5, 100, give=["filter"]),
+        lambda: regression.generate(10**6),
+        lambda: curriculum.knapsack.generate(10**6, 50),
+        lambda: curriculum.subset_sum.generate(10**6, 50),
+        lambda: curriculum.colouring.generate(10**6, 50),
+        lambda: curriculum.satisfiability.generate(10**6, 50),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_more_than_memory_is_refused_by_name(name, small_memory):
+    for ask in ASKED[name]:
+        with pytest.raises(
+            ValueError, match=rf"^{name}: got \d+, which takes [\d.]+ GB, allowed: what fits in memory, 0.1 GB"
+        ):
+            ask()
+
+
+def test_what_fits_is_made(small_memory):
+    assert len(mazes.generate(1000, 8, num_threads=1)) == 1000
+    assert mesasim.make_vec("Maze-v0", 1000).num_envs == 1000
+
+
+def test_a_view_larger_than_memory_is_refused(small_memory):
+    made = mazes.generate(2, 4, num_threads=1)
+    for large in (np.broadcast_to(np.uint8(1), (2**40,)), torch.ones(1, dtype=torch.int32).expand(2**35)):
+        with pytest.raises(ValueError, match=r"which takes .* GB, allowed: what fits in memory"):
+            made.distances(large)
+
+
+def test_the_bound_follows_the_limit_of_address_space(tmp_path):
+    """In a process of its own, for the limit cannot be raised again."""
+    program = (
+        "import resource; from mesasim import machine, mazes\n"
+        "before = machine.memory_bytes()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (before // 2, resource.getrlimit(resource.RLIMIT_AS)[1]))\n"
+        "assert machine.memory_bytes() == before // 2, (before, machine.memory_bytes())\n"
+        "try: mazes.generate(before // 8, 8, num_threads=1)\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("count: got ")
+
+
+def test_the_control_groups_limit_counts(tmp_path, monkeypatch):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(machine, "CGROUP_LIMIT", limit)
+    whole = machine.memory_bytes()
+    limit.write_text("max\n")
+    assert machine.memory_bytes() == whole
+    limit.write_text("12345\n")
+    assert machine.memory_bytes() == 12345
