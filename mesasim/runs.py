@@ -23,6 +23,7 @@ from mesasim.train.logs import METRICS, TENSORBOARD, WANDB, WANDB_ID
 from mesasim.train.loop import check_same_settings
 
 CONFIG = "config.yaml"
+MAX_CONFIG_BYTES = 2**20
 TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID}  # what a folder of a trained network holds
 
 
@@ -35,13 +36,37 @@ def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: boo
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"out: {out} is a file, allowed: a folder")
     if held.exists() and resume:
-        was = yaml.safe_load(held.read_text())
+        was = read_settings(held)
         check_same_settings(f"out: {out}", {**default_flags(experiment, config), **was}, described)
     elif held.exists() and overwrite:
         remove_run(out)
     elif out.exists() and any(out.iterdir()):
         raise FileExistsError(f"out: {out} is not empty; pass --resume, --overwrite or another folder")
     write_whole(held, lambda path: path.write_text(yaml.safe_dump(described, sort_keys=False)))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Plain values only: no tags, and no aliases, by which a line of text stands for a billion values."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias, allowed: values written out")
+        return super().compose_node(parent, index)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of a config.yaml, which may be anybody's; ValueError for a file that is none."""
+    with open(path, "rb") as file:
+        text = file.read(MAX_CONFIG_BYTES + 1)
+    if len(text) > MAX_CONFIG_BYTES:
+        raise ValueError(f"out: {path} has more than {MAX_CONFIG_BYTES} bytes, allowed: settings of a run")
+    try:
+        settings = yaml.load(text, _PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"out: {path} holds no settings ({str(error)[:200]})") from error
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise ValueError(f"out: {path} holds no settings, allowed: name: value")
+    return settings
 
 
 def default_flags(experiment: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"checkpoint: {path} is damaged: what is in it does not match its digest")
     try:
         meta = json.loads(described)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"checkpoint: {path} has no readable description") from error
     return tensors, meta
 
