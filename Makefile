@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ENGINE := $(shell find csrc cmake -name '*.cmake' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
-.PHONY: demo test test-emulated lint sign flavours docs bench clean
+.PHONY: demo test test-emulated lint sign flavours sanitize fuzz soak docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/mesasim run bandit-learning --out runs/demo --overwrite
@@ -45,6 +45,15 @@ sign: $(STAMP)  # after a change of rules; the commit says which signature chang
 
 flavours: $(STAMP)  # the same signatures from -O0, -O3, clang and sanitizer builds
 	$(BIN)/python bench/flavours.py
+
+sanitize: $(STAMP)  # the engine's threads and kept inputs under address, undefined and thread sanitizers; QUICK=1: as CI does
+	$(BIN)/python bench/sanitize.py $(if $(QUICK),--quick)
+
+fuzz: $(STAMP)  # ten minutes over all readers; needs clang, and atheris: pip install -e '.[fuzz]'
+	$(BIN)/python fuzz/run.py --minutes 10
+
+soak: $(STAMP)
+	$(BIN)/python bench/soak.py --minutes 10
 
 docs: $(STAMP)
 	$(BIN)/mesasim list --markdown > docs/worlds.md

@@ -12,13 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from builds import ROOT, package
+
 # Name → (compiler, flags, instruction sets to sign with)
 FLAVOURS = {
     "g++ -O0": ("g++", ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0"], False),
     "g++ -O3": ("g++", ["-DCMAKE_BUILD_TYPE=Release"], True),
     "clang++ -O3": ("clang++", ["-DCMAKE_BUILD_TYPE=Release"], True),
-    "g++ ASan+UBSan": ("g++", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DMESASIM_SANITIZE=ON"], False),
+    "g++ ASan+UBSan": ("g++", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DMESASIM_SANITIZE=address,undefined"], False),
 }
 SIGN = """
 import json
@@ -31,22 +32,6 @@ for name in _core.instruction_sets() if %r else [_core.instruction_set()]:
         found[f"{name}, {threads} thread" + "s" * (threads > 1)] = signatures(num_threads=threads)
 print(json.dumps(found))
 """
-
-
-def build(compiler: str, flags: list[str], folder: Path) -> Path:
-    """A package folder to put on PYTHONPATH: the Python sources beside a freshly built engine."""
-    import pybind11
-
-    configure = [
-        "cmake", "-S", str(ROOT), "-B", str(folder / "build"), f"-DCMAKE_CXX_COMPILER={compiler}", "-DMESASIM_CUDA=OFF",
-        f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", *flags,
-    ]  # fmt: skip
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder / "build"), "--parallel"], check=True, stdout=subprocess.DEVNULL)
-    shutil.copytree(ROOT / "mesasim", folder / "site" / "mesasim", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    (library,) = (folder / "build").glob("_core*.so")
-    shutil.copy(library, folder / "site" / "mesasim")
-    return folder / "site"
 
 
 def environment(site: Path, sanitized: bool) -> dict[str, str]:
@@ -75,7 +60,7 @@ def main() -> int:
             print(f"{name}: not run, no {compiler} here")
             continue
         with tempfile.TemporaryDirectory() as folder:
-            site = build(compiler, flags, Path(folder))
+            site = package(Path(folder), compiler, flags)
             env = environment(site, "ASan" in name)
             done = subprocess.run(
                 [sys.executable, "-c", SIGN % every_set],

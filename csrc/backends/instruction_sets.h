@@ -5,7 +5,8 @@
 
 namespace mesa {
 
-#if defined(__x86_64__) && !defined(MESA_EMULATED_CUDA) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__) && !defined(MESA_EMULATED_CUDA) && !defined(MESA_PLAIN) && \
+    (defined(__GNUC__) || defined(__clang__))
 #define MESA_X86 1
 #define MESA_BASELINE __attribute__((flatten))
 #define MESA_AVX2 __attribute__((flatten, target("avx2,bmi,bmi2,lzcnt,popcnt,fma")))

@@ -4,7 +4,7 @@
 
 #if defined(__CUDACC__)
 #define MESA_HD __host__ __device__ __forceinline__
-#elif defined(MESA_EMULATED_CUDA)  // quick to compile
+#elif defined(MESA_EMULATED_CUDA) || defined(MESA_PLAIN)  // quick to compile
 #define MESA_HD inline
 #elif defined(__GNUC__) || defined(__clang__)
 #define MESA_HD inline __attribute__((always_inline))

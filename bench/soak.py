@@ -1,0 +1,222 @@
+"""Hours of everything at once in one process: `python bench/soak.py --minutes 10 --threads 4`.
+
+Several Python threads make worlds of every kind, step, save, restore, resize and drop them, lay out and solve mazes, solve
+tours, draw sequences, regressions and problems, on one to four engine threads each. Every scene's bytes are compared with
+those of the same scene played alone at the start. Resident memory is sampled every half second; after the warm-up a line is
+fitted through means of blocks, and the run passes if the upper end of its slope's 95 % interval, over the time measured, stays
+below BOUND_MB."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+import mesasim
+from mesasim import _core, curriculum, mazes, regression, sequences, tsp
+
+BOUND_MB = 48.0  # growth after the warm-up that would still pass
+WARM_UP, BLOCKS, SAMPLE_S = 0.3, 20, 0.5
+Scene = Callable[[int], str]  # engine threads → digest of what was made
+
+
+def digest(*parts: Any) -> str:
+    hasher = hashlib.sha256()
+    for part in parts:
+        hasher.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return hasher.hexdigest()
+
+
+def world_scene(world: str, options: dict[str, Any], num_envs: int, seed: int) -> Scene:
+    """Steps, saves, steps on; a new environment of another number of threads is given the state and must do the same."""
+
+    def play(threads: int) -> str:
+        def make(threads: int) -> mesasim.MesaVectorEnv:
+            return mesasim.make_vec(world, num_envs, num_threads=threads, history=True, oracle=True, **options)
+
+        def step(env: mesasim.MesaVectorEnv, rng: np.random.Generator) -> None:
+            for _ in range(12):
+                env.step(rng.integers(len(env.world_spec.actions), size=num_envs))
+
+        env = make(threads)
+        env.reset(seed=seed)
+        rng = np.random.default_rng(seed)
+        step(env, rng)
+        middle = env.get_state()
+        follow = np.random.default_rng(seed + 1)
+        step(env, follow)
+        twin = make(1 + threads % 4)
+        twin.set_state(middle)
+        step(twin, np.random.default_rng(seed + 1))
+        if twin.get_state() != env.get_state():
+            raise AssertionError(f"{world} {options}: a restored state went on to others")
+        env.close()
+        return digest(env.get_state(), str(env.render_slot(0)).encode())
+
+    return play
+
+
+def maze_scene(algorithm: str, seed: int) -> Scene:
+    def play(threads: int) -> str:
+        made = mazes.generate(150, (11, 13), algorithm, seed=seed, num_threads=threads)
+        solved = made.solve(0, 100, on_impossible="mask", num_threads=threads)
+        return digest(made.packed, solved.length, solved.packed_moves)
+
+    return play
+
+
+def tour_scene(n: int, seed: int) -> Scene:
+    def play(threads: int) -> str:
+        problems = tsp.generate(6, n, seed=seed, num_threads=threads)
+        solved = tsp.solve(problems, num_threads=threads)
+        better = tsp.improve(problems, method="local_search", kicks=20, num_threads=threads)
+        return digest(problems, solved.order, better.order)
+
+    return play
+
+
+def data_scene(seed: int) -> Scene:
+    def play(threads: int) -> str:
+        symbols = sequences.generate("regimes", 50, 60, seed=seed, give=["filter_log"], num_threads=threads)
+        drawn = regression.generate(100, seed=seed, num_threads=threads)
+        packs = curriculum.knapsack.generate(30, 25, seed=seed, num_threads=threads)
+        found = curriculum.knapsack.solve(packs, 2000, threads)
+        return digest(symbols.symbols, symbols.filter_log, drawn.x, drawn.y, found.answer, found.nodes)
+
+    return play
+
+
+def refusal_scene(threads: int) -> str:
+    """What is refused on the way leaves nothing behind."""
+    for world, bad in (("Maze-v0", {"size": 0}), ("Bandit-v0", {"arms": -1})):
+        try:
+            mesasim.make_vec(world, 3, num_threads=threads, **bad)
+        except ValueError:
+            continue
+        raise AssertionError("a bad option was taken")
+    env = mesasim.make_vec("Corridor-v0", 3, num_threads=threads)
+    env.reset(seed=1)
+    try:
+        env.set_state(env.get_state()[:-1] + b"x")
+    except ValueError:
+        return "refused"
+    raise AssertionError("a damaged state was taken")
+
+
+def all_scenes(quick: bool) -> dict[str, Scene]:
+    found: dict[str, Scene] = {"refusals": refusal_scene}
+    for world in _core.world_ids():
+        variants = [{}, *_core.spec(world).variants]
+        for k, options in enumerate(variants[:2] if quick else variants):
+            for num_envs in (3,) if quick else (3, 200):
+                found[f"{world} {k} × {num_envs}"] = world_scene(world, options, num_envs, k)
+    for algorithm in mazes.algorithms():
+        found[f"mazes {algorithm}"] = maze_scene(algorithm, 3)
+    for n in (8, 14) if quick else (8, 14, 25, 40):
+        found[f"tours of {n}"] = tour_scene(n, 5)
+    found |= {f"data {seed}": data_scene(seed) for seed in range(2)}
+    return found
+
+
+@dataclass
+class Soak:
+    """What several threads do until the time is up."""
+
+    scenes: dict[str, Scene]
+    expected: dict[str, str]
+    played: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def user(self, seed: int) -> None:
+        rng = random.Random(seed)
+        names = list(self.scenes)
+        while not self.over.is_set():
+            name = rng.choice(names)
+            try:
+                if self.scenes[name](rng.randint(1, 4)) != self.expected[name]:
+                    self.wrong.append(f"{name}: other bytes than alone")
+            except Exception as error:  # whatever it is, the run has failed and says so
+                self.wrong.append(f"{name}: {error!r}")
+            self.played[name] += 1
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def growth(samples: list[tuple[float, float]], warm_up: float) -> tuple[float, float, float, float]:
+    """(MB a minute, lower and upper end of its 95 % interval, minutes measured) by least squares over means of blocks, whose
+    errors are closer to independent than those of samples half a second apart."""
+    kept = np.array([(t, mb) for t, mb in samples if t >= warm_up])
+    blocks = np.array([block.mean(0) for block in np.array_split(kept, min(BLOCKS, len(kept)))])
+    fit = stats.linregress(blocks[:, 0] / 60, blocks[:, 1])
+    half = stats.t.ppf(0.975, len(blocks) - 2) * fit.stderr
+    return fit.slope, fit.slope - half, fit.slope + half, (kept[-1, 0] - kept[0, 0]) / 60
+
+
+def soak(seconds: float, threads: int, seed: int, quick: bool) -> tuple[Soak, list[tuple[float, float]]]:
+    scenes = all_scenes(quick)
+    running = Soak(scenes, {name: scene(1) for name, scene in scenes.items()})
+    users = [threading.Thread(target=running.user, args=(seed * 1000 + k,)) for k in range(threads)]
+    samples = []
+    begun = time.monotonic()
+    for user in users:
+        user.start()
+    while (now := time.monotonic() - begun) < seconds and not running.wrong:
+        samples.append((now, resident_mb()))
+        time.sleep(min(SAMPLE_S, seconds / 40))
+    running.over.set()
+    for user in users:
+        user.join()
+    return running, samples
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--threads", type=int, default=4, help="Python threads at once")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="fewer kinds of scenes")
+    parser.add_argument("--out", type=Path, help="write the table there, too")
+    flags = parser.parse_args()
+    torch.set_num_threads(1)
+    seconds = 60 * flags.minutes
+    running, samples = soak(seconds, flags.threads, flags.seed, flags.quick)
+    lines = [f"`python bench/soak.py --minutes {flags.minutes:g} --threads {flags.threads} --seed {flags.seed}`", ""]
+    good = not running.wrong
+    if good:
+        slope, low, high, minutes = growth(samples, WARM_UP * seconds)
+        good = high * minutes < BOUND_MB
+        rows = {
+            "scenes played": f"{running.played.total():,}, of {len(running.played)} of {len(running.scenes)} kinds",
+            "with other bytes than alone": "0",
+            "resident memory, MB: first, highest, last": ", ".join(
+                f"{mb:.0f}" for mb in (samples[0][1], max(mb for _, mb in samples), samples[-1][1])
+            ),
+            "growth after the warm-up, MB a minute (95 %)": f"{slope:.3f} ({low:.3f} to {high:.3f})",
+            f"at most, over {minutes:.1f} minutes, MB": f"{high * minutes:.1f}; allowed: {BOUND_MB:.0f}",
+        }
+        lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    lines += ["", "passed" if good else "FAILED", *running.wrong[:20]]
+    print("\n".join(lines))
+    if flags.out:
+        flags.out.write_text("# Soak\n\n" + "\n".join(lines) + "\n")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
