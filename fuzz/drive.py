@@ -1,4 +1,5 @@
-"""Runs one target of fuzz/targets under atheris: `python fuzz/drive.py NAME [libFuzzer's flags and folders]`. By fuzz/run.py."""
+"""Runs one target of fuzz/targets under atheris: `python fuzz/drive.py NAME PROGRAM [libFuzzer's flags and folders]`, PROGRAM being
+what starts it so. By fuzz/run.py."""
 
 import importlib
 import sys
@@ -14,5 +15,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with atheris.instrument_imports(include=["mesasim"]):
         target = importlib.import_module(f"fuzz.targets.{sys.argv[1]}")
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], target.one_input)
+    atheris.Setup(sys.argv[2:], target.one_input)
     atheris.Fuzz()

@@ -53,7 +53,11 @@ class Outcome:
 def command_of(target: str) -> list[str]:
     if target in NATIVE:
         return [str(BUILD / "native" / f"fuzz_{target}")]
-    return [sys.executable, str(ROOT / "fuzz/drive.py"), target]
+    program = BUILD / "python" / target  # libFuzzer's merge starts its own program again, by one name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "fuzz/drive.py"}" {target} "$0" "$@"\n')
+    program.chmod(0o755)
+    return [str(program)]
 
 
 def libfuzzer(target: str, *flags: str) -> str:
@@ -100,14 +104,16 @@ def fuzz(target: str, seconds: float, seed: int) -> Outcome:
 
 
 def keep(target: str) -> int:
-    """Fills fuzz/corpus/<target> with the few small inputs that reach most; what was there and still counts comes first."""
+    """Fills fuzz/corpus/<target> with the few small inputs that reach most; what was there and still counts comes first. A file
+    that has a name of its own, not libFuzzer's of 40 digits, is a case that was found, and stays."""
     merged = BUILD / "merged" / target
     shutil.rmtree(merged, ignore_errors=True)
     merged.mkdir(parents=True)
     libfuzzer(target, "-merge=1", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={RSS_MB}", str(merged), str(CORPUS / target),
               str(BUILD / "corpus" / target))  # fmt: skip
-    shutil.rmtree(CORPUS / target, ignore_errors=True)
-    (CORPUS / target).mkdir(parents=True)
+    for path in (CORPUS / target).iterdir():
+        if len(path.name) == 40:
+            path.unlink()
     taken = size = 0
     for path in sorted(merged.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
         if taken == KEPT or size + path.stat().st_size > KEPT_BYTES:
