@@ -1,5 +1,5 @@
-"""Runs one target of fuzz/targets under atheris: `python fuzz/drive.py NAME PROGRAM [libFuzzer's flags and folders]`, PROGRAM being
-what starts it so. By fuzz/run.py."""
+"""Runs one target of fuzz/targets under atheris, for fuzz/run.py: `python fuzz/drive.py NAME PROGRAM [flags, folders]`, PROGRAM
+being what starts it so, and the rest libFuzzer's."""
 
 import importlib
 import sys

@@ -3,6 +3,7 @@ over the engine's buffers, and nothing else."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -89,12 +90,12 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
             options = {given.option: given.size, **options}
         self.world_id, self.options = resolve(id, options)
         options = self.options
-        if given is not None and options[given.option] != given.size:
-            raise ValueError(
-                f"{given.option}: got {options[given.option]} with levels of {given.size}, allowed: the same"
-            )
         load_spec(self.world_id, options)
         if given is not None:
+            if options[given.option] != given.size:
+                raise ValueError(
+                    f"{given.option}: got {options[given.option]} with levels of {given.size}, allowed: the same"
+                )
             given.check(options)
         self.num_envs = _integer("num_envs", num_envs)
         self.device = on
@@ -347,9 +348,10 @@ class MesaVectorEnv(gymnasium.vector.VectorEnv):
     def _slot_seeds(self, seeds: Any) -> Tensor:
         if isinstance(seeds, (str, bytes, dict)) or not hasattr(seeds, "__iter__"):
             raise TypeError(f"seed: got {seeds!r}, allowed: an integer or {self.num_envs} integers")
-        values = list(seeds)
+        values = list(itertools.islice(seeds, self.num_envs + 1))  # what is longer may be endless
         if len(values) != self.num_envs:
-            raise ValueError(f"seed: got {len(values)} seeds, allowed: an int or {self.num_envs} ints")
+            got = f"{len(values)}{' or more' if len(values) > self.num_envs else ''}"
+            raise ValueError(f"seed: got {got} seeds, allowed: an int or {self.num_envs} ints")
         array = np.array([_seed(value) for value in values], dtype=np.uint64)
         return torch.from_numpy(array.view(np.int64)).to(self.device)
 

@@ -202,7 +202,10 @@ class MazeTokenizer:
         sequence is none, and why."""
         from mesasim.mazes.batch import Mazes
 
-        rows = as_tensor("tokens", tokens, "integers").tolist()
+        given = as_tensor("tokens", tokens, "integers")
+        if given.dim() != 2:
+            raise ValueError(f"tokens: got shape {tuple(given.shape)}, allowed: [count, length]")
+        rows = given.tolist()
         connections = torch.zeros((len(rows), 2, self.rows, self.cols), dtype=torch.bool)
         starts, goals, written = [], [], []
         for i, row in enumerate(rows):

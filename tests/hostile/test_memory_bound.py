@@ -1,6 +1,7 @@
 """What asks for more than this process may use is refused before it is set aside, by name. The bound is made small here, as a
 control group or `ulimit -v` would."""
 
+import itertools
 import subprocess
 import sys
 
@@ -82,3 +83,17 @@ def test_the_control_groups_limit_counts(tmp_path, monkeypatch):
     assert machine.memory_bytes() == whole
     limit.write_text("12345\n")
     assert machine.memory_bytes() == 12345
+
+
+def test_seeds_without_end_are_refused():
+    env = mesasim.make_vec("Bandit-v0", 2)
+    for endless in (np.broadcast_to(np.float64(1), (2**40,)), itertools.count()):
+        with pytest.raises(ValueError, match="^seed: got 3 or more seeds, allowed: an int or 2 ints"):
+            env.reset(seed=endless)
+
+
+def test_an_option_that_is_a_large_array_is_refused_with_levels_too():
+    with pytest.raises(TypeError, match=r"^size: got "):
+        mesasim.make_vec(
+            "Maze-v0", 2, levels=mazes.generate(2, 4), size=np.broadcast_to(np.float64(1), (2**20, 2**20, 2))
+        )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import mesasim
+from mesasim.mazes import MazeTokenizer
 from mesasim.runs import MAX_CONFIG_BYTES, read_settings
 from mesasim.train.checkpoint import load_checkpoint, save_checkpoint
 
@@ -78,6 +79,12 @@ def test_settings_that_a_run_wrote_are_read(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("experiment: x\nsizes: [1, 2]\nquick: true\n")
     assert read_settings(path) == {"experiment": "x", "sizes": [1, 2], "quick": True}
+
+
+@pytest.mark.parametrize("tokens", [bytearray(3), [1, 2], torch.tensor(1), torch.zeros((1, 2, 3), dtype=torch.int32)])
+def test_tokens_that_are_no_batch_of_sequences_are_refused(tokens):
+    with pytest.raises((ValueError, TypeError), match=r"^tokens: got "):
+        MazeTokenizer(3, 3).decode(tokens)
 
 
 def test_a_checkpoint_cut_short_anywhere_is_refused(tmp_path):

@@ -17,7 +17,7 @@ EXAMPLES = 120
 @pytest.mark.parametrize("name", NAMES)
 def test_kept_inputs_are_read_or_refused(name):
     kept = sorted((CORPUS / name).iterdir())
-    assert len(kept) >= 10
+    assert len(kept) >= 5
     target = importlib.import_module(f"fuzz.targets.{name}")
     for path in kept:
         target.one_input(path.read_bytes())
