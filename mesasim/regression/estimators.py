@@ -5,6 +5,7 @@ and the k - 1 examples before it. The world's oracle computes the same, example 
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -108,6 +109,8 @@ def _checked(x: Any, y: Any, noise_std: float) -> tuple[Tensor, Tensor, float]:
     if x.ndim != 3 or 0 in x.shape[1:]:
         raise ValueError(f"x: got shape {tuple(x.shape)}, allowed: [count, points, dim]")
     _same_shape("y", y, x[..., 0])
+    if isinstance(noise_std, bool) or not isinstance(noise_std, Real):
+        raise TypeError(f"noise_std: got {type(noise_std).__name__}, allowed: a number above 0")
     if not 0 < noise_std < math.inf:
         raise ValueError(f"noise_std: got {noise_std!r}, allowed: finite, above 0")
     return x.double(), y.double(), float(noise_std) ** 2

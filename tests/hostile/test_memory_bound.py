@@ -88,7 +88,7 @@ def test_the_control_groups_limit_counts(tmp_path, monkeypatch):
 def test_seeds_without_end_are_refused():
     env = mesasim.make_vec("Bandit-v0", 2)
     for endless in (np.broadcast_to(np.float64(1), (2**40,)), itertools.count()):
-        with pytest.raises(ValueError, match="^seed: got 3 or more seeds, allowed: an int or 2 ints"):
+        with pytest.raises(ValueError, match=r"^seed: got 3 or more seeds, allowed: an int or 2 ints"):
             env.reset(seed=endless)
 
 
