@@ -3,8 +3,8 @@
 #include <cstring>
 #include <vector>
 
-#include "../network/gru.h"
 #include "../network/ppo_update.h"
+#include "../network/recurrent.h"
 #include "hand_out.h"
 #include "instruction_sets.h"
 
@@ -17,7 +17,7 @@ namespace mesa {
 namespace baseline {
 #include "../network/loops.h"
 //
-#include "../network/gru_loops.h"
+#include "../network/recurrent_loops.h"
 //
 #include "../network/ppo_update_loops.h"
 }  // namespace baseline
@@ -30,7 +30,7 @@ namespace baseline {
 namespace avx2 {
 #include "../network/loops.h"
 //
-#include "../network/gru_loops.h"
+#include "../network/recurrent_loops.h"
 //
 #include "../network/ppo_update_loops.h"
 }  // namespace avx2
@@ -42,7 +42,7 @@ namespace avx2 {
 namespace avx512 {
 #include "../network/loops.h"
 //
-#include "../network/gru_loops.h"
+#include "../network/recurrent_loops.h"
 //
 #include "../network/ppo_update_loops.h"
 }  // namespace avx512
@@ -101,28 +101,31 @@ void by_tiles(int64_t slots, int64_t groups, int64_t numbers, int32_t num_thread
 }
 
 template <class Real>
-void clear(const GruShape& s, const GruGradients<Real>& to) {
-  std::fill_n(to.input, 3 * s.hidden * s.inputs, Real(0));
-  std::fill_n(to.state, 3 * s.hidden * s.hidden, Real(0));
-  std::fill_n(to.input_bias, 3 * s.hidden, Real(0));
-  std::fill_n(to.state_bias, 3 * s.hidden, Real(0));
+void clear(const LayerShape& s, const LayerGradients<Real>& to) {
+  std::fill_n(to.input, s.gates() * s.hidden * s.inputs, Real(0));
+  std::fill_n(to.state, s.gates() * s.hidden * s.hidden, Real(0));
+  std::fill_n(to.input_bias, s.gates() * s.hidden, Real(0));
+  std::fill_n(to.state_bias, s.gates() * s.hidden, Real(0));
 }
 
 // A group's sums without their padding, added to the weights' gradients.
 template <class Real>
-void add_sums(const GruShape& s, const Real* sums, const GruGradients<Real>& to) {
+void add_sums(const LayerShape& s, const Real* sums, const LayerGradients<Real>& to) {
   const int64_t h = s.state(), x = padded(s.inputs), columns = s.columns();
-  const Real *new_state = sums + 2 * h * columns, *new_input = new_state + h * h, *biases = new_input + h * x;
-  for (int64_t gate = 0; gate < 3; ++gate) {
+  const Real* new_state = sums + s.joint() * h * columns;
+  const Real* new_input = new_state + h * h;
+  const Real* biases = sums + gradient_numbers(s) - 4 * h;
+  for (int64_t gate = 0; gate < s.gates(); ++gate) {
+    const bool joint = gate < s.joint();
     for (int64_t unit = 0; unit < s.hidden; ++unit) {
       const Real* both = sums + (gate * h + unit) * columns;
-      const Real* by_state = gate < 2 ? both : new_state + unit * h;
-      const Real* by_input = gate < 2 ? both + s.hidden : new_input + unit * x;
+      const Real* by_state = joint ? both : new_state + unit * h;
+      const Real* by_input = joint ? both + s.hidden : new_input + unit * x;
       const int64_t row = gate * s.hidden + unit;
       for (int64_t k = 0; k < s.hidden; ++k) to.state[row * s.hidden + k] += by_state[k];
       for (int64_t k = 0; k < s.inputs; ++k) to.input[row * s.inputs + k] += by_input[k];
       to.state_bias[row] += biases[gate * h + unit];
-      to.input_bias[row] += biases[(gate < 2 ? gate : 3) * h + unit];
+      to.input_bias[row] += biases[(joint ? gate : 3) * h + unit];
     }
   }
 }
@@ -130,10 +133,10 @@ void add_sums(const GruShape& s, const Real* sums, const GruGradients<Real>& to)
 }  // namespace
 
 template <class Real>
-void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run, const GruMade<Real>& made,
-             int32_t num_threads) {
+void run_layer(const LayerShape& shape, const LayerWeights<Real>& weights, const LayerRun<Real>& run,
+               const LayerMade<Real>& made, int32_t num_threads) {
   if (shape.slots == 0 || shape.steps == 0) return;
-  const PackedGru<Real> packed(shape, weights, false);
+  const PackedLayer<Real> packed(shape, weights, false);
   const Loops<Real> loop = loops<Real>();
   by_tiles<Real>(shape.slots, shape.tiles(), loop.forward_numbers(shape), num_threads,
                  [&](int64_t first, int64_t count, int64_t, Real* memory) {
@@ -142,32 +145,33 @@ void run_gru(const GruShape& shape, const GruWeights<Real>& weights, const GruRu
 }
 
 template <class Real>
-void gru_gradients(const GruShape& shape, const GruWeights<Real>& weights, const GruRun<Real>& run,
-                   const GruMade<Real>& made, const GruGradients<Real>& gradients, int32_t num_threads) {
+void layer_gradients(const LayerShape& shape, const LayerWeights<Real>& weights, const LayerRun<Real>& run,
+                     const LayerMade<Real>& made, const LayerGradients<Real>& gradients, int32_t num_threads) {
   clear(shape, gradients);
-  if (gradients.carry != nullptr) std::fill_n(gradients.carry, shape.slots * shape.hidden, Real(0));
+  if (gradients.carry != nullptr) std::fill_n(gradients.carry, shape.slots * shape.carry(), Real(0));
   if (shape.slots == 0 || shape.steps == 0) return;
-  const PackedGru<Real> packed(shape, weights, true);
+  const PackedLayer<Real> packed(shape, weights, true);
   const Loops<Real> loop = loops<Real>();
   const int64_t groups = std::min(kMostGroups, shape.tiles()), size = gradient_numbers(shape);
   std::vector<Real> sums(static_cast<size_t>(groups * size));
   by_tiles<Real>(shape.slots, groups, loop.backward_numbers(shape), num_threads,
                  [&](int64_t first, int64_t count, int64_t group, Real* memory) {
-                   GruGradients<Real> of_tile = gradients;
+                   LayerGradients<Real> of_tile = gradients;
                    of_tile.output += first * shape.hidden;
+                   if (of_tile.cell != nullptr) of_tile.cell += first * shape.hidden;
                    loop.backward(packed, run, made.of_tile(shape, first), of_tile, first, count, memory,
                                  sums.data() + group * size);
                  });
   for (int64_t group = 0; group < groups; ++group) add_sums(shape, sums.data() + group * size, gradients);
 }
 
-#define MESA_GRU_OF(Real)                                                                                          \
-  template void run_gru<Real>(const GruShape&, const GruWeights<Real>&, const GruRun<Real>&, const GruMade<Real>&, \
-                              int32_t);                                                                            \
-  template void gru_gradients<Real>(const GruShape&, const GruWeights<Real>&, const GruRun<Real>&,                 \
-                                    const GruMade<Real>&, const GruGradients<Real>&, int32_t);
-MESA_GRU_OF(float)
-MESA_GRU_OF(double)
+#define MESA_LAYER_OF(Real)                                                                                \
+  template void run_layer<Real>(const LayerShape&, const LayerWeights<Real>&, const LayerRun<Real>&,       \
+                                const LayerMade<Real>&, int32_t);                                          \
+  template void layer_gradients<Real>(const LayerShape&, const LayerWeights<Real>&, const LayerRun<Real>&, \
+                                      const LayerMade<Real>&, const LayerGradients<Real>&, int32_t);
+MESA_LAYER_OF(float)
+MESA_LAYER_OF(double)
 
 PPOLossTerms ppo_loss(const PPOLossSettings& settings, const PPOSamples& samples, const float* logits,
                       const float* value, float* by_logits, float* by_value, int32_t num_threads) {
@@ -189,12 +193,12 @@ PPOLossTerms ppo_loss(const PPOLossSettings& settings, const PPOSamples& samples
   return all;
 }
 
-PPOLossTerms ppo_update(const PPOUpdate& update, const GruWeights<float>& weights, const HeadWeights& head_weights,
-                        const GruGradients<float>& gradients, const HeadGradients& of_heads, int32_t num_threads) {
+PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weights, const HeadWeights& head_weights,
+                        const LayerGradients<float>& gradients, const HeadGradients& of_heads, int32_t num_threads) {
   check_slots(update.settings, update.samples);
-  const GruShape& shape = update.shape;
+  const LayerShape& shape = update.shape;
   const int64_t actions = update.settings.actions, h = shape.state();
-  const PackedGru<float> forward(shape, weights, false), back(shape, weights, true);
+  const PackedLayer<float> forward(shape, weights, false), back(shape, weights, true);
   const PackedHeads heads(shape, actions, head_weights);
   const Loops<float> loop = loops<float>();
   const int64_t groups = std::min(kMostGroups, shape.tiles()), layer = gradient_numbers(shape);

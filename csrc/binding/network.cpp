@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kMostUnits = int64_t{1} << 16;
 
-GruShape checked_shape(int64_t steps, int64_t slots, int64_t inputs, int64_t hidden) {
+LayerShape checked_shape(int64_t steps, int64_t slots, int64_t inputs, int64_t hidden, bool lstm) {
   const struct {
     const char* name;
     int64_t value, low, high;
@@ -28,7 +28,7 @@ GruShape checked_shape(int64_t steps, int64_t slots, int64_t inputs, int64_t hid
                                   ", allowed: " + std::to_string(l.low) + " to " + std::to_string(l.high));
     }
   }
-  return {steps, slots, inputs, hidden};
+  return {steps, slots, inputs, hidden, lstm};
 }
 
 // The addresses in a tuple, in turn.
@@ -43,7 +43,7 @@ struct Addresses {
 };
 
 template <class Real>
-GruWeights<Real> weights_at(Addresses& at) {
+LayerWeights<Real> weights_at(Addresses& at) {
   auto* input = at.take<const Real>();
   auto* state = at.take<const Real>();
   auto* input_bias = at.take<const Real>();
@@ -51,42 +51,48 @@ GruWeights<Real> weights_at(Addresses& at) {
 }
 
 template <class Real>
-GruRun<Real> run_at(Addresses& at, int64_t slots, const int64_t* slot) {
+LayerRun<Real> run_at(Addresses& at, int64_t slots, const int64_t* slot) {
   auto* x = at.take<const Real>();
   auto* is_first = at.take<const uint8_t>();
   return {x, is_first, at.take<const Real>(), slots, slot};
 }
 
 template <class Real>
-void forward(const GruShape& shape, Addresses at, int32_t num_threads) {
-  const auto weights = weights_at<Real>(at);
-  const auto run = run_at<Real>(at, shape.slots, nullptr);
+LayerMade<Real> made_at(Addresses& at, const LayerShape& shape) {
   auto* output = at.take<Real>();
-  const GruMade<Real> made{output, at.take<Real>(), shape.slots};
-  const py::gil_scoped_release release;
-  run_gru(shape, weights, run, made, num_threads);
+  auto* kept = at.take<Real>();
+  return {output, kept, at.take<Real>(), shape.slots};
 }
 
 template <class Real>
-GruGradients<Real> gradients_at(Addresses& at, const Real* output, Real* x, Real* carry) {
+void forward(const LayerShape& shape, Addresses at, int32_t num_threads) {
+  const auto weights = weights_at<Real>(at);
+  const auto run = run_at<Real>(at, shape.slots, nullptr);
+  const auto made = made_at<Real>(at, shape);
+  const py::gil_scoped_release release;
+  run_layer(shape, weights, run, made, num_threads);
+}
+
+template <class Real>
+LayerGradients<Real> gradients_at(Addresses& at, const Real* output, const Real* cell, Real* x, Real* carry) {
   auto* input = at.take<Real>();
   auto* state = at.take<Real>();
   auto* input_bias = at.take<Real>();
-  return {output, x, carry, input, state, input_bias, at.take<Real>()};
+  return {output, cell, x, carry, input, state, input_bias, at.take<Real>()};
 }
 
 template <class Real>
-void backward(const GruShape& shape, Addresses at, int32_t num_threads) {
+void backward(const LayerShape& shape, Addresses at, int32_t num_threads) {
   const auto weights = weights_at<Real>(at);
   const auto run = run_at<Real>(at, shape.slots, nullptr);
-  auto* output = at.take<Real>();
-  const GruMade<Real> made{output, at.take<Real>(), shape.slots};
+  const auto made = made_at<Real>(at, shape);
   auto* by_output = at.take<const Real>();
+  auto* by_cell = at.take<const Real>();
   auto* by_x = at.take<Real>();
   auto* by_carry = at.take<Real>();
-  const auto gradients = gradients_at<Real>(at, by_output, by_x, by_carry);
+  const auto gradients = gradients_at<Real>(at, by_output, by_cell, by_x, by_carry);
   const py::gil_scoped_release release;
-  gru_gradients(shape, weights, run, made, gradients, num_threads);
+  layer_gradients(shape, weights, run, made, gradients, num_threads);
 }
 
 PPOSamples samples_at(Addresses& at) {
@@ -101,7 +107,7 @@ py::tuple as_tuple(const PPOLossTerms& sums) {
   return py::make_tuple(sums.policy, sums.value, sums.entropy, sums.clipped);
 }
 
-py::tuple update(const GruShape& shape, const PPOLossSettings& settings, Addresses at, int32_t num_threads) {
+py::tuple update(const LayerShape& shape, const PPOLossSettings& settings, Addresses at, int32_t num_threads) {
   const auto weights = weights_at<float>(at);
   auto* policy = at.take<const float>();
   auto* policy_bias = at.take<const float>();
@@ -110,7 +116,7 @@ py::tuple update(const GruShape& shape, const PPOLossSettings& settings, Address
   const auto samples = samples_at(at);
   const auto run = run_at<float>(at, settings.slots, samples.slot);
   const PPOUpdate work{shape, run, settings, samples, at.take<const uint8_t>()};
-  const auto gradients = gradients_at<float>(at, nullptr, nullptr, nullptr);
+  const auto gradients = gradients_at<float>(at, nullptr, nullptr, nullptr, nullptr);
   auto* of_policy = at.take<float>();
   auto* of_policy_bias = at.take<float>();
   auto* of_value = at.take<float>();
@@ -126,9 +132,10 @@ py::tuple update(const GruShape& shape, const PPOLossSettings& settings, Address
 }  // namespace
 
 void bind_network(py::module_& m) {
-  py::class_<GruShape>(m, "GruShape")
-      .def(py::init(&checked_shape), py::arg("steps"), py::arg("slots"), py::arg("inputs"), py::arg("hidden"))
-      .def("kept", &GruShape::kept);
+  py::class_<LayerShape>(m, "LayerShape")
+      .def(py::init(&checked_shape), py::arg("steps"), py::arg("slots"), py::arg("inputs"), py::arg("hidden"),
+           py::arg("lstm"))
+      .def("kept", &LayerShape::kept);
   py::class_<PPOLossSettings>(m, "PPOLossSettings")
       .def(py::init([](int64_t steps, int64_t slots, int64_t chosen, int64_t actions, double clip, double value_weight,
                        double horizon, double entropy_weight) {
@@ -138,14 +145,14 @@ void bind_network(py::module_& m) {
            py::arg("value_weight"), py::arg("horizon"), py::arg("entropy_weight"));
   const auto shape = py::arg("shape"), at = py::arg("addresses"), threads = py::arg("num_threads");
   m.def(
-      "run_gru",
-      [](bool is_double, const GruShape& s, const py::tuple& addresses, int32_t num_threads) {
+      "run_layer",
+      [](bool is_double, const LayerShape& s, const py::tuple& addresses, int32_t num_threads) {
         (is_double ? forward<double> : forward<float>)(s, {addresses}, num_threads);
       },
       py::arg("is_double"), shape, at, threads);
   m.def(
-      "gru_gradients",
-      [](bool is_double, const GruShape& s, const py::tuple& addresses, int32_t num_threads) {
+      "layer_gradients",
+      [](bool is_double, const LayerShape& s, const py::tuple& addresses, int32_t num_threads) {
         (is_double ? backward<double> : backward<float>)(s, {addresses}, num_threads);
       },
       py::arg("is_double"), shape, at, threads);
@@ -168,7 +175,7 @@ void bind_network(py::module_& m) {
       py::arg("settings"), at, threads);
   m.def(
       "ppo_update",
-      [](const GruShape& s, const PPOLossSettings& settings, const py::tuple& addresses, int32_t num_threads) {
+      [](const LayerShape& s, const PPOLossSettings& settings, const py::tuple& addresses, int32_t num_threads) {
         return update(s, settings, {addresses}, num_threads);
       },
       shape, py::arg("settings"), at, threads);

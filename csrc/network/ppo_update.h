@@ -1,9 +1,9 @@
-// The gradients of a minibatch's loss by every weight of a recurrent network: a GRU layer, and on its states a layer of
-// log-odds and one of values. Forward, loss and back, a tile of slots at a time, so that what is kept between stays in
-// the cache.
+// The gradients of a minibatch's loss by every weight of a recurrent network: a recurrent layer, and on its states one
+// of log-odds and one of values. Forward, loss and back, a tile of slots at a time, so that what is kept between stays
+// in the cache.
 #pragma once
-#include "gru.h"
 #include "ppo_loss.h"
+#include "recurrent.h"
 
 namespace mesa {
 
@@ -24,7 +24,7 @@ struct PackedHeads {
   std::unique_ptr<float[]> memory;
   float *forward, *bias, *back;  // [hidden, width], [width], [actions + 1, state]
 
-  PackedHeads(const GruShape& s, int64_t num_actions, const HeadWeights& w)
+  PackedHeads(const LayerShape& s, int64_t num_actions, const HeadWeights& w)
       : actions(num_actions),
         width(padded(num_actions + 1)),
         memory(new float[s.hidden * width + width + (num_actions + 1) * s.state()]()) {
@@ -41,20 +41,20 @@ struct PackedHeads {
 
 // In the order of a group's own sums, after the layer's (gradient_numbers): by the heads' rows [actions + 1, state],
 // biases.
-inline int64_t head_numbers(const GruShape& s, int64_t actions) {
+inline int64_t head_numbers(const LayerShape& s, int64_t actions) {
   return (actions + 1) * s.state() + padded(actions + 1);
 }
 
 struct PPOUpdate {
-  GruShape shape;  // slots: those chosen
-  GruRun<float> run;
+  LayerShape shape;  // slots: those chosen
+  LayerRun<float> run;
   PPOLossSettings settings;
   PPOSamples samples;
   const uint8_t* mask;  // [steps, slots, actions]: what is allowed; null: everything
 };
 
 // Fills the gradients; returns the loss's terms.
-PPOLossTerms ppo_update(const PPOUpdate& update, const GruWeights<float>& weights, const HeadWeights& heads,
-                        const GruGradients<float>& gradients, const HeadGradients& of_heads, int32_t num_threads);
+PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weights, const HeadWeights& heads,
+                        const LayerGradients<float>& gradients, const HeadGradients& of_heads, int32_t num_threads);
 
 }  // namespace mesa

@@ -11,16 +11,16 @@ MESA_LOOPS inline void keep_within(const uint8_t* mask, int64_t actions, float* 
   }
 }
 
-MESA_LOOPS inline int64_t update_numbers(const GruShape& s, int64_t actions) {
+MESA_LOOPS inline int64_t update_numbers(const LayerShape& s, int64_t actions) {
   const int64_t rows = s.steps * kSlotsAtOnce;
   return 2 * (rows * s.hidden + kPad) + rows * (s.kept() + s.state() + 2 * padded(actions + 1)) +
          std::max(forward_numbers<float>(s), backward_numbers<float>(s));
 }
 
-MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedGru<float>& forward, const PackedGru<float>& back,
-                                   const PackedHeads& heads, int64_t first, int64_t count, float* memory, float* sums,
-                                   PPOLossTerms& terms) {
-  const GruShape& s = u.shape;
+MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedLayer<float>& forward,
+                                   const PackedLayer<float>& back, const PackedHeads& heads, int64_t first,
+                                   int64_t count, float* memory, float* sums, PPOLossTerms& terms) {
+  const LayerShape& s = u.shape;
   const int64_t rows = s.steps * count, h = s.state(), width = heads.width;
   float* output = memory;                            // [rows, hidden]
   float* kept = output + rows * s.hidden + kPad;     // [rows, 4 h]
@@ -30,7 +30,7 @@ MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedGru<float>& f
   float* slopes = padded_slopes + rows * h;          // [rows, hidden]
   float* scratch = slopes + rows * s.hidden + kPad;
   std::fill_n(output + rows * s.hidden, kPad, 0.0f);  // read as the end of the last row
-  const GruMade<float> made{output, kept, count};
+  const LayerMade<float> made{output, kept, nullptr, count};
   forward_tile(forward, u.run, made, first, count, scratch);
   multiply<float>(rows, width, s.hidden, {output, s.hidden, 1}, heads.forward, width, heads.bias, 0, answers, width);
   float *by_heads = sums + gradient_numbers(s), *biases = by_heads + (heads.actions + 1) * h;
@@ -48,6 +48,6 @@ MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedGru<float>& f
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t k = 0; k < s.hidden; ++k) slopes[row * s.hidden + k] = padded_slopes[row * h + k];
   }
-  const GruGradients<float> gradients{slopes, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  const LayerGradients<float> gradients{slopes, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
   backward_tile(back, u.run, made, gradients, first, count, scratch, sums);
 }

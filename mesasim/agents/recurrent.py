@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from mesasim import waits
 from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape
-from mesasim.agents.gru import gru_layer
 from mesasim.agents.network import Network
+from mesasim.agents.recurrent_layer import run_layer
 
 
 def starts_of(is_first: Tensor) -> Sequence[int]:
@@ -80,11 +80,11 @@ class Recurrent(Network):
         return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, steps))
 
     def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted. A GRU on the CPU is the native one
-        (gru.py), which needs no `starts`."""
+        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted. On the CPU it is the native one
+        (recurrent_layer.py), which needs no `starts`."""
         inputs = self.embed(inputs)
-        if isinstance(self.core, nn.GRU) and inputs.device.type == "cpu":
-            hidden, carry = gru_layer(self.core, inputs, is_first, carry)
+        if inputs.device.type == "cpu":
+            hidden, carry = run_layer(self.core, inputs, is_first, carry)
         else:
             hidden, carry = self._stretches(inputs, is_first, carry, starts)
         return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry

@@ -80,9 +80,7 @@ def sweep() -> None:
 SWEEPS: dict[str, Callable[..., None]] = {"train": sweep_train, "run": sweep_run}
 
 
-def _sweep(
-    plan: Plan, todo: list[Point], out: Path, workers: int, backend: str, resume: bool, dry_run: bool
-) -> None:
+def _sweep(plan: Plan, todo: list[Point], out: Path, workers: int, backend: str, resume: bool, dry_run: bool) -> None:
     if dry_run:
         rows = [{"point": p.name, "whole": result_of(out / p.name, p) is not None} for p in todo]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
-from mesasim.agents.gru import addresses
+from mesasim.agents.recurrent_layer import addresses
 
 
 class Samples(NamedTuple):

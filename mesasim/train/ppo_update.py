@@ -1,6 +1,6 @@
 """A minibatch's gradients in one native call (csrc/network/ppo_update.h), for the network that recurrent PPO is mostly used with:
-a GRU with a head for actions and one for values, on the CPU. Its small matrices take torch less time than the calls that
-hand them over, and what is kept between forward and back need not leave the cache."""
+a GRU or an LSTM with a head for actions and one for values, on the CPU. Its small matrices take torch less time than the calls
+that hand them over, and what is kept between forward and back need not leave the cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mesasim import _core
 from mesasim.agents import Agent
-from mesasim.agents.gru import addresses
 from mesasim.agents.recurrent import Recurrent
+from mesasim.agents.recurrent_layer import WEIGHTS, addresses
 from mesasim.train.ppo_loss import Samples, Weights, means
 from mesasim.train.rollout import Rollout
 
@@ -26,9 +26,8 @@ class NativeUpdate:
         mask = rollout.obs.get("action_mask")
         self.mask = None if mask is None else mask.contiguous()
         self.is_first, self.first_carry = rollout.is_first.contiguous(), rollout.first_carry.contiguous()
-        core = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         self.parameters: list[Tensor] = [
-            *(agent.core.get_parameter(name) for name in core),
+            *(agent.core.get_parameter(name) for name in WEIGHTS),
             agent.policy.weight, agent.policy.bias, agent.value.weight, agent.value.bias,
         ]  # fmt: skip
         for parameter in self.parameters:
@@ -37,9 +36,9 @@ class NativeUpdate:
 
     @classmethod
     def of(cls, agent: Agent, critic: nn.Module, rollout: Rollout, cut_every: int | None) -> NativeUpdate | None:
-        """None where torch has to do it: not a GRU, layers before or after it, values from elsewhere, gradients that are cut,
-        or a rollout too large to be encoded at once."""
-        if not isinstance(agent, Recurrent) or agent.cell != "gru" or agent.readout is not None:
+        """None where torch has to do it: no recurrent layer, others before or after it, values from elsewhere, gradients that are
+        cut, or a rollout too large to be encoded at once."""
+        if not isinstance(agent, Recurrent) or agent.readout is not None:
             return None
         if not isinstance(agent.embed, nn.Identity) or list(critic.parameters()) or cut_every is not None:
             return None
@@ -51,7 +50,7 @@ class NativeUpdate:
     def minibatch(self, samples: Samples, slots: Tensor, weights: Weights) -> Tensor:
         """The terms of the loss, as `ppo_loss` gives them; gradients are in the parameters."""
         (steps, all_slots, inputs), actions = self.x.shape, self.agent.policy.out_features
-        shape = _core.GruShape(steps, len(slots), inputs, self.agent.hidden)
+        shape = _core.LayerShape(steps, len(slots), inputs, self.agent.hidden, self.agent.cell == "lstm")
         settings = _core.PPOLossSettings(
             steps, all_slots, len(slots), actions, weights.clip, weights.value, float(weights.horizon),
             float(weights.entropy),

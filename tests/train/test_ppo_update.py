@@ -16,7 +16,8 @@ BANDIT = PPOConfig(
     iterations=4, epochs=2, minibatches=2, num_threads=1,
 )  # fmt: skip
 TOUR = dataclasses.replace(BANDIT, world="Tour-v0", options={"n": 6})  # with a mask
-CONFIGS = pytest.mark.parametrize("config", [BANDIT, TOUR], ids=["bandit", "tour"])
+LSTM = dataclasses.replace(BANDIT, network=NetworkConfig("lstm", hidden=20))
+CONFIGS = pytest.mark.parametrize("config", [BANDIT, TOUR, LSTM], ids=["bandit", "tour", "lstm"])
 
 
 def minibatch(steps=7, slots=40, chosen=20, actions=6):
@@ -116,7 +117,7 @@ def test_training_is_the_same_but_for_rounding(config):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"network": NetworkConfig("lstm", hidden=8)}, {"network": NetworkConfig("mlp", hidden=8)},
+        {"network": NetworkConfig("mlp", hidden=8)}, {"network": NetworkConfig("lstm", hidden=8, embed=3)},
         {"network": NetworkConfig("gru", hidden=8, embed=4)}, {"network": NetworkConfig("gru", hidden=8, readout=4)},
         {"critic": "oracle"}, {"cut_every": 5},
     ],
