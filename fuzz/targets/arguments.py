@@ -124,8 +124,16 @@ NATIVE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "cuda_status": (_core.cuda_status, {}),
     "gittins_indices": (_core.gittins_indices, {"pulls": 4, "alpha": 1.0, "beta": 1.0}),
     "greedy_hard_options": (_core.greedy_hard_options, {}),
-    "gru_kept": (_core.gru_kept, {"hidden": 4}),
     "instruction_set": (_core.instruction_set, {}),
+    "LayerShape": (_core.LayerShape, {"steps": 2, "slots": 3, "inputs": 4, "hidden": 5, "lstm": True}),
+    "LayerShape.kept": (lambda **given: _core.LayerShape(2, 3, 4, **given).kept(), {"hidden": 5, "lstm": False}),
+    "PPOLossSettings": (
+        _core.PPOLossSettings,
+        {
+            "steps": 2, "slots": 3, "chosen": 2, "actions": 4, "clip": 0.2, "value_weight": 0.5, "horizon": 1.0,
+            "entropy_weight": 0.0,
+        },
+    ),
     "instruction_sets": (_core.instruction_sets, {}),
     "maze_agent_memory_bytes": (_core.maze_agent_memory_bytes, {"size": 8}),
     "maze_algorithms": (_core.maze_algorithms, {}),

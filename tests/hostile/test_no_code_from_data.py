@@ -17,8 +17,9 @@ METHODS = {
     ("torch", "load"), ("np", "load"), ("numpy", "load"), ("yaml", "full_load"), ("yaml", "unsafe_load"), ("yaml", "load"),
     ("yaml", "load_all"), ("os", "system"), ("os", "popen"), ("pd", "read_pickle"), ("torch.hub", "load"),
 }  # fmt: skip
-# What of it there is, and why it is none: a line of indices for Numba; a loader of plain values, by its class.
-ALLOWED = {("custom/slot.py", "exec"), ("runs.py", "yaml.load")}
+# What of it there is, and why it is none: a line of indices for Numba; a loader of plain values, by its class; a worker's own
+# exception, there and back, to see whether it can be sent at all.
+ALLOWED = {("custom/slot.py", "exec"), ("runs.py", "yaml.load"), ("workers.py", "pickle")}
 
 
 def found_in(path):

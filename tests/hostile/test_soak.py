@@ -1,8 +1,9 @@
 """bench/soak.py, for seconds; and that it can fail."""
 
 import numpy as np
-import soak
 import torch
+
+from bench import soak
 
 
 def test_several_users_at_once_make_what_one_makes():
