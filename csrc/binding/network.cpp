@@ -6,6 +6,7 @@
 
 #include "../network/ppo_update.h"
 #include "parts.h"
+#include "ranges.h"
 
 namespace py = pybind11;
 
@@ -13,22 +14,27 @@ namespace mesa {
 namespace {
 
 constexpr int64_t kMostUnits = int64_t{1} << 16;
+constexpr int64_t kMostRows = int64_t{1} << 32;  // steps, slots
 
 LayerShape checked_shape(int64_t steps, int64_t slots, int64_t inputs, int64_t hidden, bool lstm) {
-  const struct {
-    const char* name;
-    int64_t value, low, high;
-  } limits[] = {{"steps", steps, 0, int64_t{1} << 32},
-                {"slots", slots, 0, int64_t{1} << 32},
-                {"inputs", inputs, 1, kMostUnits},
-                {"hidden", hidden, 1, kMostUnits}};
-  for (const auto& l : limits) {
-    if (l.value < l.low || l.value > l.high) {
-      throw std::invalid_argument(std::string(l.name) + ": got " + std::to_string(l.value) +
-                                  ", allowed: " + std::to_string(l.low) + " to " + std::to_string(l.high));
-    }
-  }
+  check_range("steps", steps, 0, kMostRows);
+  check_range("slots", slots, 0, kMostRows);
+  check_range("inputs", inputs, 1, kMostUnits);
+  check_range("hidden", hidden, 1, kMostUnits);
   return {steps, slots, inputs, hidden, lstm};
+}
+
+PPOLossSettings checked_settings(int64_t steps, int64_t slots, int64_t chosen, int64_t actions, double clip,
+                                 double value_weight, double horizon, double entropy_weight) {
+  check_range("steps", steps, 1, kMostRows);
+  check_range("slots", slots, 1, kMostRows);
+  check_range("chosen", chosen, 1, kMostRows);
+  check_range("actions", actions, 1, kMostUnits);
+  if (!(clip >= 0) || !(horizon > 0)) {
+    throw std::invalid_argument("clip, horizon: got " + std::to_string(clip) + ", " + std::to_string(horizon) +
+                                ", allowed: at least 0, above 0");
+  }
+  return {steps, slots, chosen, actions, clip, value_weight, horizon, entropy_weight};
 }
 
 // The addresses in a tuple, in turn.
@@ -69,6 +75,7 @@ void forward(const LayerShape& shape, Addresses at, int32_t num_threads) {
   const auto weights = weights_at<Real>(at);
   const auto run = run_at<Real>(at, shape.slots, nullptr);
   const auto made = made_at<Real>(at, shape);
+  check_threads(num_threads);
   const py::gil_scoped_release release;
   run_layer(shape, weights, run, made, num_threads);
 }
@@ -91,6 +98,7 @@ void backward(const LayerShape& shape, Addresses at, int32_t num_threads) {
   auto* by_x = at.take<Real>();
   auto* by_carry = at.take<Real>();
   const auto gradients = gradients_at<Real>(at, by_output, by_cell, by_x, by_carry);
+  check_threads(num_threads);
   const py::gil_scoped_release release;
   layer_gradients(shape, weights, run, made, gradients, num_threads);
 }
@@ -121,6 +129,7 @@ py::tuple update(const LayerShape& shape, const PPOLossSettings& settings, Addre
   auto* of_policy_bias = at.take<float>();
   auto* of_value = at.take<float>();
   const HeadGradients of_heads{of_policy, of_policy_bias, of_value, at.take<float>()};
+  check_threads(num_threads);
   PPOLossTerms sums;
   {
     const py::gil_scoped_release release;
@@ -137,12 +146,8 @@ void bind_network(py::module_& m) {
            py::arg("lstm"))
       .def("kept", &LayerShape::kept);
   py::class_<PPOLossSettings>(m, "PPOLossSettings")
-      .def(py::init([](int64_t steps, int64_t slots, int64_t chosen, int64_t actions, double clip, double value_weight,
-                       double horizon, double entropy_weight) {
-             return PPOLossSettings{steps, slots, chosen, actions, clip, value_weight, horizon, entropy_weight};
-           }),
-           py::arg("steps"), py::arg("slots"), py::arg("chosen"), py::arg("actions"), py::arg("clip"),
-           py::arg("value_weight"), py::arg("horizon"), py::arg("entropy_weight"));
+      .def(py::init(&checked_settings), py::arg("steps"), py::arg("slots"), py::arg("chosen"), py::arg("actions"),
+           py::arg("clip"), py::arg("value_weight"), py::arg("horizon"), py::arg("entropy_weight"));
   const auto shape = py::arg("shape"), at = py::arg("addresses"), threads = py::arg("num_threads");
   m.def(
       "run_layer",
@@ -165,6 +170,7 @@ void bind_network(py::module_& m) {
         const auto samples = samples_at(from);
         auto* by_logits = from.take<float>();
         auto* by_value = from.take<float>();
+        check_threads(num_threads);
         PPOLossTerms sums;
         {
           const py::gil_scoped_release release;

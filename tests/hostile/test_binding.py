@@ -111,6 +111,31 @@ def test_counts_sizes_and_codes_are_refused_before_an_address_is_looked_at():
             call()
 
 
+LOSS = {
+    "steps": 2, "slots": 3, "chosen": 2, "actions": 4, "clip": 0.2, "value_weight": 0.5, "horizon": 1.0, "entropy_weight": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"steps": -5}, {"slots": 0}, {"chosen": 2**62}, {"actions": -3}, {"clip": float("nan")}, {"horizon": 0.0}],
+)
+def test_a_loss_is_of_samples_that_can_be(changed):
+    assert _core.PPOLossSettings(**LOSS)
+    with pytest.raises(ValueError, match=next(iter(changed))):
+        _core.PPOLossSettings(**LOSS | changed)
+
+
+@pytest.mark.parametrize("num_threads", [0, -1, 100_000])
+def test_a_layer_is_run_by_1_to_1024_threads(num_threads):
+    nothing = _core.LayerShape(0, 0, 1, 1, False)
+    _core.run_layer(False, nothing, (0,) * 10, 1)
+    with pytest.raises(ValueError, match="num_threads"):
+        _core.run_layer(False, nothing, (0,) * 10, num_threads)
+    with pytest.raises(IndexError):
+        _core.run_layer(False, nothing, (0,) * 9, 1)
+
+
 def test_a_list_that_holds_itself_is_refused():
     endless = []
     endless.append(endless)
