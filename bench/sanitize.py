@@ -16,7 +16,10 @@ from builds import ROOT, programs
 
 CORPUS = ROOT / "fuzz/corpus"
 NATIVE = sorted(path.stem for path in (ROOT / "csrc/checks").glob("fuzz_*.cpp"))
-PLANTED = {"asan": ("overflow", "heap-buffer-overflow"), "tsan": ("race", "data race")}
+PLANTED = {  # fault → what the tool says of it
+    "asan": {"overflow": "heap-buffer-overflow", "undefined": "signed integer overflow"},
+    "tsan": {"race": "data race"},
+}
 OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -53,27 +56,29 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer variants and steps")
     parser.add_argument("--only", choices=PLANTED, action="append", help="one of the tools")
     parser.add_argument(
-        "--plant", choices=[plant for plant, _ in PLANTED.values()], help="run with this fault, which must fail"
+        "--plant",
+        choices=[plant for plants in PLANTED.values() for plant in plants],
+        help="run with this fault, which must fail",
     )
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--build", type=Path, default=ROOT / "build/sanitize", help="where to build; kept between runs")
     flags = parser.parse_args()
     good = True
     for tool in flags.only or PLANTED:
-        plant, words = PLANTED[tool]
         begun = time.monotonic()
         folder = flags.build / tool
-        made = programs(folder, flags.compiler, tool, ["threads"], plant=flags.plant or plant)
-        (folder / "planted").unlink(missing_ok=True)
-        made["threads"].rename(folder / "planted")
+        for plant in [flags.plant] if flags.plant else PLANTED[tool]:
+            made = programs(folder, flags.compiler, tool, ["threads"], plant=plant)
+            made["threads"].replace(folder / f"planted_{plant}")
         if flags.plant:
-            status, said = run([str(folder / "planted"), "--quick"])
+            status, said = run([str(folder / f"planted_{flags.plant}"), "--quick"])
             print(said[-3000:])
             good &= status == 0
             continue
         made = programs(folder, flags.compiler, tool, ["threads", *(NATIVE if tool == "asan" else [])])
         print(f"{tool + ': built':44} {'':7} {time.monotonic() - begun:6.1f} s", flush=True)
-        good &= check(f"{tool}: finds the planted {plant}", [str(folder / "planted"), "--quick"], words)
+        for plant, words in PLANTED[tool].items():
+            good &= check(f"{tool}: finds the planted {plant}", [str(folder / f"planted_{plant}"), "--quick"], words)
         good &= check(f"{tool}: threads", [str(made["threads"]), *(["--quick"] if flags.quick else [])])
         for name in NATIVE if tool == "asan" else []:
             kept = CORPUS / name.removeprefix("fuzz_")

@@ -2,7 +2,7 @@
 # drives them or as replays of kept inputs. Included instead of the module, whose sources are in `sources`, when
 # MESASIM_PROGRAMS is on (bench/builds.py).
 option(MESASIM_FUZZER "libFuzzer drives the fuzz targets (clang only)" OFF)
-set(MESASIM_PLANT "" CACHE STRING "A fault planted in csrc/checks/threads.cpp, to see it caught: race, overflow")
+set(MESASIM_PLANT "" CACHE STRING "A fault planted in csrc/checks/threads.cpp, to see it caught: race, overflow, undefined")
 
 add_library(engine STATIC ${sources})
 target_include_directories(engine PUBLIC csrc)
