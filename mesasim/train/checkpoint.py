@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,18 @@ FORMAT = "mesasim checkpoint 2"
 OLDER = "mesasim checkpoint 1"  # its digest is of the tensors alone
 
 
+@cache
 def git_commit() -> str | None:
-    """The source tree's commit, if this package is run from one."""
-    here = Path(__file__).parent
-    found = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    """The source tree's commit, if this package is run from one: not that of a repository which the package is installed in.
+    None also where there is no git, or one that refuses."""
+    tree = Path(__file__).resolve().parents[2]
+    asked = ["git", "-C", str(tree), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    top, _, commit = found.stdout.strip().rpartition("\n")
+    return commit if found.returncode == 0 and top and Path(top).resolve() == tree else None
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:

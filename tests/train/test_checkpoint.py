@@ -1,6 +1,7 @@
 """A checkpoint is whole or refused; nothing is half-written."""
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from safetensors.torch import save_file
 from mesasim.agents import NetworkConfig, build_network
 from mesasim.agents.encoding import FieldShape
 from mesasim.integrity import digest, weights_hash, write_whole
+from mesasim.train import checkpoint
 from mesasim.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
 
 TENSORS = {"model/a": torch.arange(6.0).reshape(2, 3), "trainer/b": torch.tensor([True, False])}
@@ -82,3 +84,34 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
         write_whole(target, fail)
     assert target.read_text() == "1"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.fixture
+def lookup():
+    """git_commit as a new process has it."""
+    checkpoint.git_commit.cache_clear()
+    yield checkpoint.git_commit
+    checkpoint.git_commit.cache_clear()
+
+
+def test_without_git_there_is_no_commit_and_no_error(lookup, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert lookup() is None
+
+
+def test_the_commit_is_of_this_source_tree_and_looked_up_once(lookup, monkeypatch, tmp_path):
+    package = tmp_path / "venv" / "mesasim" / "train"
+    package.mkdir(parents=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", tmp_path]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(checkpoint, "__file__", str(package / "checkpoint.py"))
+    assert lookup() is None  # installed within another project's repository
+    lookup.cache_clear()
+    package = tmp_path / "mesasim" / "train"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(checkpoint, "__file__", str(package / "checkpoint.py"))
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert lookup() == head
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("looked up again"))
+    assert lookup() == head
