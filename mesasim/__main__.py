@@ -149,10 +149,11 @@ def train(
             show(row)
 
         train_ppo(config, out, resume=resume, report=report)
+    if not first_rank():
+        return
     made = {"run": out, "checkpoint": latest_checkpoint(out), "iterations": config.iterations, "last": last}
     text = f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}"
-    if first_rank():
-        output.result(made, lambda: output.say(text))
+    output.result(made, lambda: output.say(text))
 
 
 def evaluate(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from mesasim import progress
+from mesasim import __main__, progress
 from mesasim.__main__ import COMMANDS, GROUPS, main
 from mesasim.experiments import experiments
 from mesasim.output import dumps, output, plain
@@ -113,6 +113,14 @@ def test_quiet_and_json_go_together(place, capsys):
     (made,) = strictly(told.out)
     assert told.err == "" and made["last"]["iteration"] == 3
     assert made["last"]["episode_return"] is None or isinstance(made["last"]["episode_return"], float)
+
+
+def test_only_the_first_rank_looks_for_the_checkpoint_and_gives_the_result(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(__main__, "train_ppo", lambda *_, **__: None)  # as if the first rank had not saved yet
+    for name, value in {"RANK": 1, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    told = said(capsys, "train", "--out", str(tmp_path / "run"), "--json")
+    assert (told.out, told.err) == ("", "")
 
 
 def test_every_command_takes_both_flags(capsys):

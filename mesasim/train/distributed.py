@@ -105,6 +105,10 @@ class Ranks:
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
 
+    def wait(self) -> None:
+        """Until every rank has come as far."""
+        self.sum(torch.zeros(1))
+
     def largest(self, number: int) -> int:
         """The largest of the ranks' numbers."""
         return max(self.every(number))
@@ -182,7 +186,9 @@ def joined(device: str, timeout_s: float) -> Iterator[Ranks]:
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     except RuntimeError as error:
         raise RankLost(f"the {size} processes of this training did not find each other ({error})") from error
-    yield Ranks(dist.get_rank(), size)
+    ranks = Ranks(dist.get_rank(), size)
+    yield ranks
+    ranks.wait()  # until the first has saved: the others may end no sooner than there is what they trained
     dist.destroy_process_group()  # not after an error: others may be gone, and it would wait for them
 
 

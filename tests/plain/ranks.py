@@ -1,7 +1,7 @@
 """Starts trainings of several processes, as torchrun would, from one process that has imported everything: a start then
 costs a fork. `python ranks.py jobs.json`, a list of [ranks, folder, case, overrides, resume]; `case` as in
 training_cases.config_of; `resume`: from the last checkpoint but one, as if the run had ended in the middle. Prints the exit
-statuses of each job, a JSON list a line."""
+statuses of each job, a JSON list a line: 1 also of a process that ends before the last checkpoint is there."""
 
 import dataclasses
 import json
@@ -37,8 +37,9 @@ def run(ranks, folder, case, overrides, resume):
                 if ranks > 1:
                     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(ranks))
                     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-                train(dataclasses.replace(config_of(*case), **overrides), Path(folder), resume=resume)
-                status = 0
+                config = dataclasses.replace(config_of(*case), **overrides)
+                train(config, Path(folder), resume=resume)
+                status = int(int(latest_checkpoint(Path(folder)).stem) != config.iterations)
             except BaseException:
                 traceback.print_exc()
             finally:

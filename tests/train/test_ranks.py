@@ -17,6 +17,7 @@ from mesasim.saved_state import join_states, part_of_state
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint
 from mesasim.train.distributed import ALONE, Ranks, device_of
 from mesasim.train.ppo import Trainer, train
+from mesasim.train.ppo_update import NativeUpdate
 from mesasim.train.rollout import sample
 
 ROUNDING = 1e-6  # of weights after a few updates: gradients are the same numbers, added up in another order
@@ -25,6 +26,7 @@ TRAINED = [
     ("mlp", "corridor", "own critic"), ("gru", "corridor", "oracle's critic"), ("gru", "bandit", "regret"),
     ("gru", "bandit", "cut"),
 ]  # fmt: skip
+NATIVE = [("gru", "bandit", "own critic"), ("lstm", "maze", "own critic"), ("mlp", "corridor", "own critic")]
 SPARSE = {"num_envs": 4, "minibatches": 4}  # a minibatch of one slot: one of two ranks has none of it
 LONGER = {"iterations": 6, "checkpoint_every": 3}
 BETWEEN = [(1, 2), (2, 1), (2, 4)]  # processes before and after a resume
@@ -36,6 +38,8 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     jobs = [[2, str(folder / "-".join(case)), case, {}, False] for case in TRAINED]
     jobs.append([2, str(folder / "sparse"), TRAINED[0], SPARSE, False])
+    jobs += [[2, str(folder / f"native {'-'.join(case)}"), case, {"native": True}, False] for case in NATIVE]
+    jobs.append([2, str(folder / "native sparse"), NATIVE[0], {**SPARSE, "native": True}, False])
     for before, after in BETWEEN:
         run = str(folder / f"from {before} to {after}")
         jobs += [[ranks, run, TRAINED[1], LONGER, ranks is after] for ranks in (before, after)]
@@ -73,9 +77,26 @@ def test_two_processes_take_the_actions_of_one_and_learn_its_weights(case, runs,
                 assert float(mine) == pytest.approx(float(theirs), abs=1e-5, nan_ok=True), name
 
 
-def test_a_process_without_slots_in_a_minibatch_adds_nothing(runs, tmp_path):
-    train(dataclasses.replace(config_of(*TRAINED[0]), **SPARSE), tmp_path)
-    weights, differing = differences(runs / "sparse", tmp_path)
+@pytest.mark.parametrize("case", NATIVE, ids=" ".join)
+def test_native_updates_of_two_processes_learn_the_weights_of_one(case, runs, tmp_path, monkeypatch):
+    """Of 16 slots a minibatch the two have unequal shares."""
+    made = []
+    monkeypatch.setattr(NativeUpdate, "minibatch", counted(NativeUpdate.minibatch, made))
+    config = dataclasses.replace(config_of(*case), native=True)
+    train(config, tmp_path)
+    weights, differing = differences(runs / f"native {'-'.join(case)}", tmp_path)
+    assert weights < ROUNDING and not differing
+    assert bool(made) == (case[0] != "mlp")  # whose loss alone is native
+
+
+def counted(function, calls):
+    return lambda *given: calls.append(1) or function(*given)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_process_without_slots_in_a_minibatch_adds_nothing(native, runs, tmp_path):
+    train(dataclasses.replace(config_of(*TRAINED[0]), **SPARSE, native=native), tmp_path)
+    weights, differing = differences(runs / ("native sparse" if native else "sparse"), tmp_path)
     assert weights < ROUNDING and not differing
 
 

@@ -1,6 +1,7 @@
 """The command under torchrun itself: a rank that is killed ends the job with a message, what it leaves goes on on several
 processes and on one, and torchrun's SIGTERM is a clean stop."""
 
+import json
 import os
 import signal
 import subprocess
@@ -40,6 +41,16 @@ def job(tmp_path):
     for process in started:
         process.terminate()  # which it hands on
         process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.mark.slow  # a start of three processes that import torch
+def test_a_job_that_ends_before_its_first_checkpoint_is_due_ends_well(job, tmp_path):
+    short = job("--iterations", "3", "--checkpoint-every", "50", "--json", "--quiet")
+    told, said = short.communicate(timeout=PATIENCE_S)
+    assert short.returncode == 0, said
+    made = json.loads(told)
+    assert made["iterations"] == made["last"]["iteration"] == 3
+    assert Path(made["checkpoint"]) == latest_checkpoint(tmp_path / "run")
 
 
 def process_of_rank(rank, parent):
