@@ -1,6 +1,6 @@
 """Kills a training with SIGKILL at random moments, restarts it with --resume each time, and holds what it ends with against
 the same training undisturbed: every checkpoint's tensors and settings, and every row of metrics.csv but its times, bit for
-bit. `python bench/faults/training.py --kills 50`; of a job of two processes, one of which is killed: `--ranks 2`.
+bit; and every restart must go on from the newest checkpoint, not from none. `python bench/faults/training.py --kills 50`; of a job of two processes, one of which is killed: `--ranks 2`.
 
 Processes are forked from one that has imported everything, so that kills fall within training, not within two seconds of
 imports. A run that ends before all kills are spent is followed by another. Exit status 1 if anything differs."""
@@ -20,6 +20,7 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import sys
 import tempfile
 import time
@@ -61,11 +62,14 @@ def arguments(out: Path, iterations: int) -> list[str]:
     ]  # fmt: skip
 
 
+SHARED = struct.Struct("=q?i")  # of a job's first process: its phase, whether it has begun to iterate, after which iteration
+
+
 class Job:
-    """The processes of one start, and where the first of them is (`phase`)."""
+    """The processes of one start; where the first of them is (`phase`), and after which iteration it began (`began`)."""
 
     def __init__(self, given: list[str], ranks: int, log: Path) -> None:
-        self.log, self.shared = log, mmap.mmap(-1, 1)
+        self.log, self.shared = log, mmap.mmap(-1, SHARED.size)
         log.write_text("")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -81,7 +85,19 @@ class Job:
 
     @property
     def phase(self) -> int:
-        return self.shared[0]
+        return SHARED.unpack(self.shared[:])[0]
+
+    @property
+    def began(self) -> int | None:
+        """None: it came to no iteration."""
+        _, iterated, after = SHARED.unpack(self.shared[:])
+        return after if iterated else None
+
+    def _tell(self, phase: int | None = None, began: int | None = None) -> None:
+        """What is not None is new."""
+        was, iterated, after = SHARED.unpack(self.shared[:])
+        new = (was if phase is None else phase, iterated or began is not None, after if began is None else began)
+        self.shared[:] = SHARED.pack(*new)
 
     def _train(self, given: list[str], launch: dict[str, str]) -> None:
         """In the forked process, which ends here."""
@@ -107,15 +123,23 @@ class Job:
 
         def during(phase: int, function: Callable[..., Any]) -> Callable[..., Any]:
             def watched(*positional: Any, **named: Any) -> Any:
-                before, self.shared[0] = self.shared[0], phase
+                before = self.phase
+                self._tell(phase)
                 try:
                     return function(*positional, **named)
                 finally:
-                    self.shared[0] = BETWEEN if before == STARTING else before
+                    self._tell(BETWEEN if before == STARTING else before)
 
             return watched
 
-        ppo.Trainer.iterate = during(ITERATING, ppo.Trainer.iterate)  # type: ignore[method-assign]
+        iterate = ppo.Trainer.iterate
+
+        def first_told(trainer: ppo.Trainer) -> Any:
+            if self.began is None:
+                self._tell(began=trainer.iteration)
+            return iterate(trainer)
+
+        ppo.Trainer.iterate = during(ITERATING, first_told)  # type: ignore[method-assign]
         loop.write_whole = during(SAVING, loop.write_whole)
         logs.write_whole = during(SAVING, logs.write_whole)
         checkpoint.write_whole = during(SAVING, checkpoint.write_whole)
@@ -183,15 +207,27 @@ def main() -> None:
         sys.exit(disturb(Path(folder), asked.kills, asked.ranks, asked.iterations, random.Random(asked.seed)))
 
 
+def newest(run: Path) -> int:
+    """Iteration of the newest checkpoint; 0 without one."""
+    return max((int(path.stem) for path in (run / "checkpoints").glob("*.safetensors")), default=0)
+
+
 def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: random.Random) -> int:
     expected, seconds = undisturbed(folder, iterations, ranks)
     print(f"undisturbed: {iterations} iterations, {ranks} process(es), {seconds:.1f} s")
     fell, said, differing, finished, leftovers, spent = collections.Counter(), collections.Counter(), 0, 0, 0, 0
+    resumed = 0
     began, run, log = time.monotonic(), folder / "killed", folder / "killed.log"
     while True:
+        saved = newest(run)
         job = Job(arguments(run, iterations), ranks, log)
         last = spent == kills
         statuses = job.wait(600 if last else moments.uniform(0, seconds / 2))
+        if job.began not in (None, saved):
+            job.end()
+            print(f"a restart went on after iteration {job.began}, allowed: {saved}, the newest checkpoint's")
+            return 1
+        resumed += saved > 0 and job.began == saved
         if job.running and not statuses:
             fell[PHASES[job.phase]] += 1
             job.kill(moments.randrange(ranks))
@@ -216,6 +252,7 @@ def disturb(folder: Path, kills: int, ranks: int, iterations: int, moments: rand
     print(
         f"kills: {spent}, in {time.monotonic() - began:.0f} s; of the process that writes, they fell: " + in_words(fell)
     )
+    print(f"starts that went on from a checkpoint, each from the newest: {resumed}")
     print(f"half-written files found after kills, all gone in the end: {leftovers}")
     if ranks > 1:
         print(f"the others of a job: {in_words(said)}")

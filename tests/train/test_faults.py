@@ -70,18 +70,37 @@ def small_disk(tmp_path):
 # Kills
 
 
+KILLS = ROOT / "bench" / "faults" / "training.py"
+NEVER_RESUMES = f"""
+import runpy
+from mesasim.train.ppo import Trainer
+Trainer.resume = lambda trainer: None
+runpy.run_path({str(KILLS)!r}, run_name="__main__")
+"""
+
+
+def python(*given):
+    path = os.pathsep.join(filter(None, sys.path))
+    return subprocess.run(
+        [sys.executable, *given], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120, cwd="/",
+        check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("given", [["--kills", "5"], ["--kills", "2", "--ranks", "2"]], ids=" ".join)
 def test_a_training_killed_again_and_again_ends_in_the_same_bits(given):
     """The short form of bench/faults/training.py, which exits with 1 if anything differs."""
-    script = [sys.executable, ROOT / "bench" / "faults" / "training.py", *given, "--iterations", "30"]
-    path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(
-        script, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = python(KILLS, *given, "--iterations", "30")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"kills: {given[1]}," in done.stdout
     ended, equal = re.search(r"end: (\d+); .*: (\d+)$", done.stdout.strip()).groups()
     assert ended == equal != "0"
+
+
+def test_a_training_that_starts_over_instead_of_resuming_is_found_out():
+    done = python("-c", NEVER_RESUMES, "--kills", "40", "--iterations", "30")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"a restart went on after iteration 0, allowed: [1-9]\d*, the newest checkpoint's", done.stdout)
 
 
 def test_rows_written_before_a_kill_are_made_again_not_twice(half, monkeypatch):
