@@ -16,7 +16,7 @@ import yaml
 import mesasim
 from mesasim.devices import usable_cores
 from mesasim.evaluate import Evaluation
-from mesasim.integrity import write_whole
+from mesasim.integrity import LOCK, write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
 from mesasim.train.logs import METRICS, TENSORBOARD, WANDB, WANDB_ID
@@ -24,7 +24,7 @@ from mesasim.train.loop import check_same_settings
 
 CONFIG = "config.yaml"
 MAX_CONFIG_BYTES = 2**20
-TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID}  # what a folder of a trained network holds
+TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID, LOCK}  # what a folder of a trained network holds
 
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from mesasim.integrity import remove_leftovers, write_whole
+from mesasim.integrity import held, remove_leftovers, write_whole
 from mesasim.train.checkpoint import (
     git_commit,
     latest_checkpoint,
@@ -113,50 +113,52 @@ def train_in_folder(
     """Trains to `iterations`, writing config.yaml, metrics (a row every log_every iterations, with the CPU seconds they took;
     logs.py says where to) and checkpoints to trainer.run. An interrupt (Ctrl-C) ends the iteration under way, saves a
     checkpoint and raises KeyboardInterrupt; so does SIGTERM, which raises Terminated. `report` is called with each row.
-    FileExistsError if the folder holds a run and `resume` is not asked for. Of several processes the first alone writes and
-    reports."""
+    FileExistsError if the folder holds a run and `resume` is not asked for, BlockingIOError if one is under way in it. Of
+    several processes the first alone writes and reports."""
     run, ranks = trainer.run, trainer.ranks
     if run is None:
         raise ValueError("run: got None, allowed: the folder to write to")
     if launched()[1] > 1 and ranks.size == 1:
         raise ValueError(f"WORLD_SIZE: got {launched()[1]}, allowed: 1; this training runs in one process")
-    if ranks.agreed(lambda: begin_run(run, resume)):
-        trainer.resume()
-    if ranks.writes:
-        settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
-        write_whole(run / "config.yaml", lambda path: path.write_text(settings))
-    if trainer.iteration >= iterations:
-        return
-    logger = Logger(run, trainer.iteration, trainer.description())
-    window, spent = [], time.process_time()
-    with interrupt_held() as asked, closing(logger):
-        while trainer.iteration < iterations:
-            window.append(trainer.iterate())
-            finished, stopping = trainer.iteration == iterations, ranks.largest(asked())
-            saving = bool(finished or stopping or trainer.iteration % checkpoint_every == 0)
-            if saving or trainer.iteration % log_every == 0:
-                seconds = sum(ranks.every(elapsed(spent, time.process_time())))
-                row = {**trainer.row(window), "cpu_seconds": seconds}
-                window, spent = [], time.process_time()
-                logger.write(row)
-                if report and ranks.writes:
-                    report(row)
-            if saving:
-                logger.flush()
-                trainer.save()
-            if stopping and not finished:
-                raise Terminated if stopping == signal.SIGTERM else KeyboardInterrupt
+    with ExitStack() as stack:
+        if ranks.agreed(lambda: begin_run(run, resume, stack)):
+            trainer.resume()
+        if ranks.writes:
+            settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
+            write_whole(run / "config.yaml", lambda path: path.write_text(settings))
+        if trainer.iteration >= iterations:
+            return
+        logger = Logger(run, trainer.iteration, trainer.description())
+        window, spent = [], time.process_time()
+        with interrupt_held() as asked, closing(logger):
+            while trainer.iteration < iterations:
+                window.append(trainer.iterate())
+                finished, stopping = trainer.iteration == iterations, ranks.largest(asked())
+                saving = bool(finished or stopping or trainer.iteration % checkpoint_every == 0)
+                if saving or trainer.iteration % log_every == 0:
+                    seconds = sum(ranks.every(elapsed(spent, time.process_time())))
+                    row = {**trainer.row(window), "cpu_seconds": seconds}
+                    window, spent = [], time.process_time()
+                    logger.write(row)
+                    if report and ranks.writes:
+                        report(row)
+                if saving:
+                    logger.flush()
+                    trainer.save()
+                if stopping and not finished:
+                    raise Terminated if stopping == signal.SIGTERM else KeyboardInterrupt
 
 
-def begin_run(run: Path, resume: bool) -> bool:
-    """Makes the folder, or refuses one that holds a run if none is to be resumed; whether there is a checkpoint to go on from.
-    What a killed run left half-written goes."""
-    held = run / "checkpoints"
-    found = any(held.glob("*.safetensors"))
+def begin_run(run: Path, resume: bool, stack: ExitStack) -> bool:
+    """Makes the folder and holds it as long as the stack, or refuses one that is being trained in, or holds a run if none is to
+    be resumed; whether there is a checkpoint to go on from. What a killed run left half-written goes."""
+    run.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(held(run))
+    kept = run / "checkpoints"
+    found = any(kept.glob("*.safetensors"))
     if found and not resume:
         raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    for folder in (run, held):
+    for folder in (run, kept):
         remove_leftovers(folder)
     return found
 

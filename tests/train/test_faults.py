@@ -16,7 +16,7 @@ import torch
 from plain.training_cases import BANDIT
 
 from mesasim.__main__ import main
-from mesasim.integrity import remove_leftovers, weights_hash, write_whole
+from mesasim.integrity import LOCK, remove_leftovers, weights_hash, write_whole
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint
 from mesasim.train.distributed import RankLost, Ranks
@@ -133,6 +133,48 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_on
     remove_leftovers(tmp_path / "no such folder")
 
 
+HOLDS = """
+import os, sys, time
+from pathlib import Path
+from mesasim.integrity import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_is_being_trained_in_is_refused_until_its_process_is_killed(resume, tmp_path, half):
+    run = half if resume else tmp_path / "new"
+    run.mkdir(exist_ok=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    other = subprocess.Popen([sys.executable, "-c", HOLDS, run], env=env, cwd="/", stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "held\n"
+        before = files(run)
+        with pytest.raises(BlockingIOError, match=f"run: {run} is being trained in by process {other.pid}$"):
+            train(CONFIG, run, resume=resume)
+        assert files(run) == before
+    finally:
+        other.kill()
+        other.communicate()
+    train(CONFIG, run, resume=resume)
+    assert latest_checkpoint(run).stem == "00000004"
+
+
+def test_a_training_holds_its_folder_to_its_end(tmp_path):
+    refused = []
+
+    def another(row):
+        with pytest.raises(BlockingIOError, match=f"by process {os.getpid()}$"):
+            train(CONFIG, tmp_path, resume=True)
+        refused.append(row["iteration"])
+
+    train(CONFIG, tmp_path, report=another)
+    assert refused == [1, 2, 3, 4] and (tmp_path / LOCK).read_text() == ""
+    train(CONFIG, tmp_path, resume=True)
+
+
 # Disks
 
 
@@ -173,7 +215,7 @@ def test_a_run_folder_that_cannot_be_written_to_is_refused_before_training(small
     before = files(folder)
     assert mount("remount,ro").returncode == 0
     monkeypatch.setattr(Trainer, "iterate", lambda self: pytest.fail("trained"))
-    with pytest.raises(OSError, match=f"{folder}/config.yaml was not written: Read-only file system"):
+    with pytest.raises(OSError, match=f"Read-only file system: '{folder}/training.lock'"):
         train(CONFIG, folder, resume=True)
     with pytest.raises(OSError, match=f"Read-only file system: '{folder}/new'"):
         train(CONFIG, folder / "new")
