@@ -6,7 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -67,20 +67,13 @@ def held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes what `write_whole` had not finished in a folder when its process was killed; a living process's files stay."""
-    for file in folder.glob(".*.tmp"):
-        process = file.name.split(".")[-2]
-        if process.isdigit() and not _lives(int(process)):
-            file.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return error.errno == errno.EPERM
-    return True
+def remove_leftovers(folder: Path, names: Iterable[str] = ("*",)) -> None:
+    """Removes what `write_whole` had not finished of the files of these names (`*`: any) when its process was killed. For who
+    holds the folder, so that nobody is writing them: a process's number says nothing, for a container's first is always 1."""
+    for name in names:
+        for file in folder.glob(f".{name}.*.tmp"):
+            if file.name.split(".")[-2].isdigit():
+                file.unlink(missing_ok=True)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

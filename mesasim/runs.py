@@ -20,9 +20,8 @@ from mesasim.integrity import LOCK, write_whole
 from mesasim.report import PAGE, write_report
 from mesasim.results import SUMMARY, TABLE, write_summary, write_table
 from mesasim.train.logs import METRICS, TENSORBOARD, WANDB, WANDB_ID
-from mesasim.train.loop import check_same_settings
+from mesasim.train.loop import CONFIG, check_same_settings
 
-CONFIG = "config.yaml"
 MAX_CONFIG_BYTES = 2**20
 TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID, LOCK}  # what a folder of a trained network holds
 

@@ -27,10 +27,11 @@ from mesasim.train.checkpoint import (
 )
 from mesasim.train.clock import elapsed
 from mesasim.train.distributed import ALONE, Ranks, launched
-from mesasim.train.logs import Logger, Metrics
+from mesasim.train.logs import METRICS, WANDB_ID, Logger, Metrics
 
 # What a resumed run may have otherwise: how fast it goes, how often it is saved and logged.
 FREE_SETTINGS = ("num_threads", "checkpoint_every", "log_every", "rank_timeout")
+CONFIG = "config.yaml"  # of a run folder
 ABSENT = "(absent)"  # in the place of a value
 
 
@@ -125,7 +126,7 @@ def train_in_folder(
             trainer.resume()
         if ranks.writes:
             settings = yaml.safe_dump(json.loads(json.dumps(trainer.description())), sort_keys=False)
-            write_whole(run / "config.yaml", lambda path: path.write_text(settings))
+            write_whole(run / CONFIG, lambda path: path.write_text(settings))
         if trainer.iteration >= iterations:
             return
         logger = Logger(run, trainer.iteration, trainer.description())
@@ -158,8 +159,8 @@ def begin_run(run: Path, resume: bool, stack: ExitStack) -> bool:
     found = any(kept.glob("*.safetensors"))
     if found and not resume:
         raise FileExistsError(f"run: {run} already holds a training run; pass resume, or choose another folder")
-    for folder in (run, kept):
-        remove_leftovers(folder)
+    remove_leftovers(kept)
+    remove_leftovers(run, (CONFIG, METRICS, WANDB_ID))  # an evaluation may be writing others
     return found
 
 
