@@ -24,7 +24,7 @@ from mesasim.experiments import experiments, question
 from mesasim.experiments.shared.settings import wants_quick
 from mesasim.mazes import algorithms
 from mesasim.mazes.command import mazes
-from mesasim.output import console, first_rank, output
+from mesasim.output import console, output
 from mesasim.presets import PRESETS
 from mesasim.progress import bars, counter, print_table, training_bar
 from mesasim.report import PAGE, write_report
@@ -35,7 +35,7 @@ from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.sweep.command import SWEEPS, sweep
 from mesasim.train import logs
 from mesasim.train.checkpoint import latest_checkpoint
-from mesasim.train.distributed import launched
+from mesasim.train.distributed import first_rank, launched
 from mesasim.train.ppo import PPOConfig, load_agent
 from mesasim.train.ppo import train as train_ppo
 from mesasim.tsp import distributions

@@ -62,11 +62,6 @@ class Output:
 output = Output()
 
 
-def first_rank() -> bool:
-    """Whether this process is the one of its job that writes and speaks: rank 0 of torchrun's, and any that is alone."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def plain(value: Any) -> Any:
     """`value` as JSON holds it: numbers of arrays as Python's, paths as text, and null for what is not a finite number,
     for which JSON has no word."""

@@ -24,7 +24,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from mesasim.output import console, first_rank, messages, output
+from mesasim.output import console, messages, output
+from mesasim.train.distributed import first_rank
 
 FIRST_LINE_S, LINE_EVERY_S = 1.0, 10.0  # of a task's lines where there is no terminal
 SPEED_OVER_S = 3600.0  # the time left is told from the speed of this last while: iterations may take minutes

@@ -23,10 +23,28 @@ LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun
 
 
 def launched() -> tuple[int, int]:
-    """(rank, number of ranks) of this process as its launcher has it; (0, 1) without one."""
-    if not all(name in os.environ for name in LAUNCHED):
+    """(rank, number of ranks) of this process: the process group's, else as its launcher has it; (0, 1) without one. ValueError
+    for a launcher's that are no numbers."""
+    if dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    if not all(name in os.environ for name in LAUNCHED):  # a scheduler's or another tool's RANK alone is none of ours
         return 0, 1
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank, size = (_number(name) for name in LAUNCHED[:2])
+    if not rank < size:
+        raise ValueError(f"RANK: got {rank} with WORLD_SIZE {size}, allowed: 0 to {size - 1}")
+    return rank, size
+
+
+def _number(variable: str) -> int:
+    text = os.environ[variable]
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{variable}: got {text!r} in the environment, allowed: an integer of at least 0")
+    return int(text)
+
+
+def first_rank() -> bool:
+    """Whether this process is the one of its job that writes and speaks: the first, and any that is alone."""
+    return launched()[0] == 0
 
 
 class RankLost(RuntimeError):
@@ -174,9 +192,9 @@ ALONE = Ranks()
 def joined(device: str, timeout_s: float) -> Iterator[Ranks]:
     """The ranks that a launcher has started, connected by gloo, and by NCCL where the device is a GPU; ALONE without one. A
     process group that is there already is used as it is."""
-    _, size = launched()
+    rank, size = launched()
     if dist.is_initialized():
-        yield Ranks(dist.get_rank(), dist.get_world_size())
+        yield Ranks(rank, size)
         return
     if size == 1:
         yield ALONE
@@ -186,7 +204,7 @@ def joined(device: str, timeout_s: float) -> Iterator[Ranks]:
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     except RuntimeError as error:
         raise RankLost(f"the {size} processes of this training did not find each other ({error})") from error
-    ranks = Ranks(dist.get_rank(), size)
+    ranks = Ranks(rank, size)
     yield ranks
     ranks.wait()  # until the first has saved: the others may end no sooner than there is what they trained
     dist.destroy_process_group()  # not after an error: others may be gone, and it would wait for them

@@ -13,7 +13,8 @@ from secrets import token_hex
 from typing import Any, Literal, Protocol, get_args
 
 from mesasim.integrity import write_whole
-from mesasim.output import first_rank, plain
+from mesasim.output import plain
+from mesasim.train.distributed import first_rank
 
 METRICS = "metrics.csv"  # of a run folder
 TENSORBOARD, WANDB, WANDB_ID = "tensorboard", "wandb", "wandb_id"

@@ -144,7 +144,11 @@ def test_only_the_chosen_sinks_and_only_the_first_rank_write(tmp_path, monkeypat
     with logs.chosen(["tensorboard"]):
         train_ppo(tmp_path / "a")
     assert not (tmp_path / "a" / METRICS).exists() and events(tmp_path / "a")
-    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("RANK", "1")  # alone: a scheduler's, not torchrun's
+    train_ppo(tmp_path / "alone")
+    assert iterations(tmp_path / "alone") == [1, 2, 3, 4, 5, 6]
+    for name, value in {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
     logger = logs.Logger(tmp_path / "b", 0, {})
     logger.write({"iteration": 1})
     logger.flush()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from plain.training_cases import config_of
 
 from mesasim import make_vec
 from mesasim.saved_state import join_states, part_of_state
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint
-from mesasim.train.distributed import ALONE, Ranks, device_of
+from mesasim.train.distributed import ALONE, Ranks, device_of, first_rank, launched
 from mesasim.train.ppo import Trainer, train
 from mesasim.train.ppo_update import NativeUpdate
 from mesasim.train.rollout import sample
@@ -170,6 +171,30 @@ def test_a_minibatch_is_shared_out_by_who_holds_the_slots():
 def test_settings_that_several_processes_cannot_have_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         Trainer(dataclasses.replace(config_of(), **bad), ranks=Ranks(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RANK": "first"}, "^RANK: got 'first' in the environment, allowed: an integer of at least 0"),
+        ({"WORLD_SIZE": "-2"}, "^WORLD_SIZE: got '-2' in the environment"),
+        ({"RANK": "2"}, "^RANK: got 2 with WORLD_SIZE 2, allowed: 0 to 1"),
+    ],
+)
+def test_what_a_launcher_says_is_checked(variables, message, monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "x", "MASTER_PORT": "1", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=message):
+        launched()
+    monkeypatch.delenv("MASTER_PORT")
+    assert launched() == (0, 1) and first_rank()
+
+
+def test_the_process_group_says_who_is_first_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 3)
+    assert launched() == (1, 3) and not first_rank()
 
 
 def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):
