@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from mesasim.output import output, warn_in_one_line
+from mesasim.output import output, tell, warn_in_one_line
 from mesasim.progress import bars
 from mesasim.train.loop import Terminated
 
@@ -88,6 +88,8 @@ def _ours(end: BaseException) -> ValueError | None:
 def guarded(work: Callable[[], None]) -> None:
     """Does the work of a command line. Exit status 2 for arguments or files that cannot be used, 130 for an interrupt, 143 for
     SIGTERM."""
+    if sys.stderr is None:  # closed: what is printed there would go to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for the process's life)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = warn_in_one_line
@@ -98,9 +100,9 @@ def guarded(work: Callable[[], None]) -> None:
         sys.exit(1)
     except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"mesasim: {message}", file=sys.stderr)
+        tell(f"mesasim: {message}")
         sys.exit(2)
     except KeyboardInterrupt as stop:
         terminated = isinstance(stop, Terminated)
-        print(f"mesasim: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
+        tell(f"mesasim: {'terminated' if terminated else 'interrupted'}")
         sys.exit(143 if terminated else 130)

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ class Output:
     def say(self, text: str) -> None:
         """A message that is not the result."""
         if not self.quiet:
-            messages.print(text, soft_wrap=True, highlight=False, markup=False)
+            with to_stderr():
+                messages.print(text, soft_wrap=True, highlight=False, markup=False)
 
     @contextmanager
     def flags(self, quiet: bool, json: bool) -> Iterator[None]:
@@ -81,6 +82,25 @@ def dumps(value: Any, indent: int | None = None) -> str:
     return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
+def tell(text: str) -> None:
+    """A line on stderr."""
+    with to_stderr():
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def to_stderr() -> Iterator[None]:
+    """Around what writes there. Where that fails (a full disk, a reader that has gone) it is the last that is written: no work is
+    lost for want of someone to tell of it."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):  # of a stderr that is no file
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stderr.fileno())  # what is left in its buffer goes nowhere, too
+            os.close(null)
+
+
 def warn_in_one_line(message: Warning | str, *_: Any, **__: Any) -> None:
     """In the place of warnings.showwarning while a command runs."""
-    print(f"mesasim: warning: {message}", file=sys.stderr, flush=True)
+    tell(f"mesasim: warning: {message}")

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from mesasim.output import console, messages, output
+from mesasim.output import console, messages, output, tell, to_stderr
 from mesasim.train.distributed import first_rank
 
 FIRST_LINE_S, LINE_EVERY_S = 1.0, 10.0  # of a task's lines where there is no terminal
@@ -45,7 +45,25 @@ class Bars(Progress):
             *columns, console=messages, auto_refresh=ticking, refresh_per_second=1 / REDRAWN_EVERY_S,
             redirect_stdout=False, speed_estimate_period=SPEED_OVER_S,
         )  # fmt: skip
-        self.redrawn = 0.0
+        self.redrawn, self.broken = 0.0, False
+
+    def start(self) -> None:
+        self._draw(super().start)
+
+    def refresh(self) -> None:
+        self._draw(super().refresh)
+
+    def stop(self) -> None:
+        self._draw(super().stop)
+
+    def _draw(self, draw: Callable[[], None]) -> None:
+        """Nothing more once the terminal is gone, in the middle of which the display may be half made."""
+        if self.broken:
+            return
+        self.broken = True
+        with to_stderr():
+            draw()
+            self.broken = False
 
     def add_task(self, *arguments: Any, **keywords: Any) -> TaskID:
         self.start()
@@ -84,7 +102,7 @@ class Lines(Progress):
         told, now = self.told.get(task_id), task.elapsed or 0.0
         if (task.finished and told is not None) or now >= (FIRST_LINE_S if told is None else told + LINE_EVERY_S):
             self.told[task_id] = math.inf if task.finished else now
-            print(line(task), file=sys.stderr, flush=True)
+            tell(line(task))
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
         self.update(task_id, advance=advance)

@@ -17,6 +17,7 @@ from mesasim.__main__ import COMMANDS, GROUPS, main
 from mesasim.experiments import experiments
 from mesasim.output import dumps, output, plain
 from mesasim.train import logs
+from mesasim.train.checkpoint import latest_checkpoint
 
 TOUR = "tests/data/tsplib/burma14.tsp"
 TRAIN = [
@@ -192,6 +193,29 @@ def test_a_reader_that_goes_away_is_no_error():
     command = f'{sys.executable} -c "{work}" | head -n 1'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd="/")
     assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+@pytest.mark.filterwarnings("default::RuntimeWarning")
+@pytest.mark.parametrize("bars", [False, True])
+def test_a_stderr_that_cannot_be_written_costs_no_training(bars, place, monkeypatch, tmp_path):
+    place("train")
+    monkeypatch.setattr(logs.TensorBoard, "write", lambda self, row: 1 / 0)  # a warning
+    with open("/dev/full", "w", buffering=1) as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", full)
+        if bars:
+            patch.setattr(progress, "on_terminal", lambda: True)
+            patch.setattr(progress, "messages", Console(file=full, force_terminal=True))
+        main(TRAIN)
+    assert latest_checkpoint(tmp_path / "run").stem == "00000003"
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_a_lost_stderr_changes_neither_the_exit_status_nor_the_result(stderr):
+    for work, status in [("lambda: output.say('message')", 0), ("lambda: int('x')", 2)]:
+        code = f"from mesasim.command_line import guarded; from mesasim.output import output; guarded({work})"
+        command = f'{sys.executable} -c "{code}" {stderr}'
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd="/")
+        assert (done.returncode, done.stdout) == (status, "")
 
 
 def test_a_wrong_setting_is_one_line_and_a_wrong_flag_is_explained(capsys):
