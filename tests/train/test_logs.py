@@ -106,6 +106,25 @@ def test_iterations_made_again_after_an_interrupt_are_there_once(tmp_path, monke
     assert [step for step, _ in events(tmp_path)["entropy"]] == iterations(tmp_path) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_iterations_before_a_kill_without_a_checkpoint_are_not_shown_twice(resume, tmp_path, monkeypatch):
+    iterate = ppo.Trainer.iterate
+
+    def killed_in_the_second(self):
+        if self.iteration == 1:
+            raise SystemExit("killed")
+        return iterate(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ppo.Trainer, "iterate", killed_in_the_second)
+        with pytest.raises(SystemExit):
+            train_ppo(tmp_path)
+    shown = {step: value for step, value in events(tmp_path)["entropy"]}
+    train_ppo(tmp_path, resume=resume)
+    points = events(tmp_path)["entropy"]
+    assert [step for step, _ in points] == [1, 2, 3, 4, 5, 6] and dict(points) == dict(points) | shown
+
+
 def broken(*_):
     raise OSError(28, "No space left on device")
 
