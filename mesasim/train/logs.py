@@ -183,12 +183,12 @@ def _short(error: Exception) -> str:
 
 
 def write_rows(log: Path, rows: list[Any]) -> None:
-    """metrics.csv, a row an iteration."""
+    """metrics.csv, a row an iteration; empty where a row lacks a metric that another has, as of another version."""
 
     def write(path: Path) -> None:
         with path.open("w", newline="") as file:
             if rows:
-                writer = csv.DictWriter(file, rows[-1].keys())
+                writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)), restval="")
                 writer.writeheader()
                 writer.writerows(rows)
 
@@ -201,7 +201,7 @@ def rows_until(log: Path, iteration: int) -> list[Any]:
 
 
 def read_rows(log: Path) -> list[dict[str, float]]:
-    """Every row of a metrics.csv, as numbers; none where there is no file."""
+    """Every row of a metrics.csv, as numbers, nan where it is empty; none where there is no file."""
     if not log.exists():
         return []
     with log.open(newline="") as file:
@@ -209,4 +209,4 @@ def read_rows(log: Path) -> list[dict[str, float]]:
 
 
 def _number(text: str) -> float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+    return int(text) if text.lstrip("-").isdigit() else float(text or "nan")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 import types
 
@@ -123,6 +124,25 @@ def test_iterations_before_a_kill_without_a_checkpoint_are_not_shown_twice(resum
     train_ppo(tmp_path, resume=resume)
     points = events(tmp_path)["entropy"]
     assert [step for step, _ in points] == [1, 2, 3, 4, 5, 6] and dict(points) == dict(points) | shown
+
+
+def test_a_run_goes_on_whose_metrics_were_others_before(tmp_path, monkeypatch):
+    iterate = ppo.Trainer.iterate
+
+    def of_another_version(self):
+        row = dict(iterate(self))
+        del row["entropy"]
+        return row | {"since_gone": 0.5}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ppo.Trainer, "iterate", of_another_version)
+        train_ppo(tmp_path)
+    (tmp_path / "checkpoints" / "00000006.safetensors").unlink()
+    train_ppo(tmp_path, resume=True)
+    train_ppo(tmp_path, resume=True)
+    rows = read_rows(tmp_path / METRICS)
+    assert [math.isnan(row["entropy"]) for row in rows] == [True] * 4 + [False] * 2
+    assert [row["since_gone"] for row in rows[:4]] == [0.5] * 4 and math.isnan(rows[5]["since_gone"])
 
 
 def broken(*_):
