@@ -6,18 +6,20 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from mesasim.integrity import digest, write_whole
 
+M = TypeVar("M", bound=nn.Module)
 FORMAT = "mesasim checkpoint 2"
 OLDER = "mesasim checkpoint 1"  # its digest is of the tensors alone
 
@@ -68,6 +70,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         meta = json.loads(described)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"checkpoint: {path} has no readable description") from error
+    if not isinstance(meta, dict) or not isinstance(meta.get("config"), dict):
+        raise ValueError(f"checkpoint: {path} has a description without settings")
+    iteration = meta.get("iteration")
+    if type(iteration) is not int or iteration < 0:
+        raise ValueError(f"checkpoint: {path} is of iteration {iteration!r}, allowed: an integer of at least 0")
     return tensors, meta
 
 
@@ -90,6 +97,25 @@ def newest_whole_checkpoint(run: Path) -> Path | None:
 
 def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path, prefix: str = "model/") -> None:
     """Fills `agent` from a checkpoint's tensors whose names begin so, all or nothing."""
+    agent.load_state_dict(fitting(agent, tensors, path, prefix))
+
+
+def made_to_fit(make: Callable[[], M], tensors: Mapping[str, Tensor], path: Path) -> M:
+    """What `make` builds, filled from a checkpoint. Built without memory first: a small file may describe a large network.
+    ValueError where it cannot be built, or weights are of other shapes."""
+    try:
+        with torch.device("meta"):
+            described = make()
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error
+    fitting(described, tensors, path, "model/")
+    made = make()
+    load_weights(made, tensors, path)
+    return made
+
+
+def fitting(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path, prefix: str) -> dict[str, Tensor]:
+    """The weights of `agent` in a checkpoint; ValueError for other names or shapes."""
     weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     expected = {name: tuple(tensor.shape) for name, tensor in agent.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
@@ -99,4 +125,4 @@ def load_weights(agent: nn.Module, tensors: Mapping[str, Tensor], path: Path, pr
             f"checkpoint: {path} is for another agent or world: "
             + "; ".join(f"{n} is {found.get(n)}, allowed {expected.get(n)}" for n in differing[:4])
         )
-    agent.load_state_dict(weights)
+    return weights

@@ -85,8 +85,17 @@ class Resumable:
             whole = newest_whole_checkpoint(self.run)
             advice = f"remove it to go on from {whole.name}, the newest that is whole" if whole else "no other is whole"
             raise ValueError(f"{error}; {advice}") from error
-        check_same_settings(f"checkpoint: {path}", self.completed(meta["config"]), self.description())
-        self.restore(tensors, path)
+        try:
+            was = self.completed(meta["config"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error
+        check_same_settings(f"checkpoint: {path}", was, self.description())
+        try:
+            self.restore(tensors, path)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if str(path) in str(error):
+                raise
+            raise ValueError(f"checkpoint: {path} does not hold what its settings need ({error})") from error
         self.iteration = meta["iteration"]
 
 

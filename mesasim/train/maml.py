@@ -21,7 +21,7 @@ from mesasim import waits
 from mesasim.agents.base import Agent, Observation, Output
 from mesasim.agents.stateless import trunk
 from mesasim.train import loop
-from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights, made_to_fit
 from mesasim.train.loop import Metrics, load_optimizer, optimizer_tensors
 from mesasim.vector import MesaVectorEnv
 
@@ -315,11 +315,10 @@ def load_learner(run: Path) -> tuple[Learner, MAMLConfig]:
     tensors, meta = load_checkpoint(path)
     try:
         config = MAMLConfig(**meta["config"])
-        learner = new_learner(config, meta["arms"])
+        arms = meta["arms"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error
-    load_weights(learner, tensors, path)
-    return learner, config
+    return made_to_fit(lambda: new_learner(config, arms), tensors, path), config
 
 
 def train(

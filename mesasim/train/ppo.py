@@ -20,7 +20,7 @@ from mesasim.agents.base import Observation, Output
 from mesasim.agents.encoding import FieldShape, field_shapes
 from mesasim.saved_state import join_states, part_of_state
 from mesasim.train import loop
-from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights
+from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights, made_to_fit
 from mesasim.train.clock import Clock, elapsed, share
 from mesasim.train.critic import OracleCritic, OwnCritic
 from mesasim.train.distributed import ALONE, Ranks, device_of, joined
@@ -331,15 +331,18 @@ def load_agent(run: Path) -> tuple[Agent, PPOConfig]:
     try:
         network = NetworkConfig(**meta["config"].pop("network"))
         config = PPOConfig(**meta["config"], network=network)
+        if not isinstance(config.options, dict):
+            raise TypeError(f"options: got {config.options!r}, allowed: names and values")
         fields = [
             FieldShape(name, tuple(shape), low, high, categories)
             for name, shape, low, high, categories in meta["fields"]
         ]
-        agent = new_agent(config, fields, meta["num_actions"])
+        num_actions = meta["num_actions"]
+        if type(num_actions) is not int or num_actions < 1:
+            raise ValueError(f"num_actions: got {num_actions!r}, allowed: an integer of at least 1")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"checkpoint: {path} has a description this version cannot read ({error})") from error
-    load_weights(agent, tensors, path)
-    return agent, config
+    return made_to_fit(lambda: new_agent(config, fields, num_actions), tensors, path), config
 
 
 def train(

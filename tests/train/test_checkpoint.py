@@ -18,13 +18,13 @@ TENSORS = {"model/a": torch.arange(6.0).reshape(2, 3), "trainer/b": torch.tensor
 
 @pytest.fixture
 def path(tmp_path):
-    save_checkpoint(tmp_path / "c.safetensors", TENSORS, {"iteration": 3})
+    save_checkpoint(tmp_path / "c.safetensors", TENSORS, {"iteration": 3, "config": {}})
     return tmp_path / "c.safetensors"
 
 
 def test_what_is_saved_is_loaded(path):
     tensors, meta = load_checkpoint(path)
-    assert meta == {"iteration": 3}
+    assert meta == {"iteration": 3, "config": {}}
     assert tensors.keys() == TENSORS.keys() and all(torch.equal(tensors[k], TENSORS[k]) for k in TENSORS)
 
 
@@ -37,10 +37,10 @@ def test_every_flipped_byte_is_noticed(path):
 
 
 def test_a_checkpoint_of_the_format_before_is_read(tmp_path):
-    header = {"format": "mesasim checkpoint 1", "digest": digest(TENSORS), "meta": '{"iteration": 3}'}
+    header = {"format": "mesasim checkpoint 1", "digest": digest(TENSORS), "meta": '{"iteration": 3, "config": {}}'}
     save_file(TENSORS, tmp_path / "c.safetensors", header)
     tensors, meta = load_checkpoint(tmp_path / "c.safetensors")
-    assert meta == {"iteration": 3} and digest(tensors) == digest(TENSORS)
+    assert meta == {"iteration": 3, "config": {}} and digest(tensors) == digest(TENSORS)
 
 
 @pytest.mark.parametrize("length", [0, 4, 8, 40, -1])

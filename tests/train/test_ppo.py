@@ -1,6 +1,7 @@
 """The trainer: its arithmetic, its determinism, its checkpoints, and that it learns what it must."""
 
 import dataclasses
+import resource
 import os
 import signal
 
@@ -330,6 +331,58 @@ def test_a_setting_added_since_counts_as_its_default_and_an_unknown_one_is_refus
     made_without(latest_checkpoint(tmp_path), flavour=None)
     with pytest.raises(ValueError, match=r"{'flavour': \(None, '\(absent\)'\)}"):
         trainer.resume()
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("small")
+    train(SMALL, run)
+    return latest_checkpoint(run)
+
+
+def with_other(meta, name, value):
+    inside = dict(meta["config"])
+    if name.startswith("network."):
+        inside["network"] = inside["network"] | {name[8:]: value}
+    elif name in inside:
+        inside[name] = value
+    else:
+        return {key: old for key, old in meta.items() if key != name} | ({} if value is None else {name: value})
+    return meta | {"config": inside}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("config", [1]), ("config", None), ("iteration", None), ("iteration", -1), ("iteration", "3"), ("options", [1]),
+        ("num_actions", -1), ("num_actions", True), ("num_actions", None), ("fields", [1]), ("fields", None),
+        ("network", "gru"), ("network.hidden", 10**6), ("network.hidden", -1), ("network.hidden", "wide"), ("learning_rate", "fast"),
+    ],
+)  # fmt: skip
+def test_a_strangers_checkpoint_with_a_valid_digest_is_refused_naming_the_file(
+    name, value, small_run, tmp_path, monkeypatch
+):
+    tensors, meta = load_checkpoint(small_run)
+    path = tmp_path / "checkpoints" / small_run.name
+    save_checkpoint(path, tensors, with_other(meta, name, value))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2**40, hard))  # of a network of 10⁶ units nothing is allocated
+    try:
+        with pytest.raises(ValueError, match=str(path)):
+            load_agent(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    if name in ("config", "iteration", "options", "network"):
+        with pytest.raises(ValueError, match=str(path)):
+            Trainer(SMALL, tmp_path).resume()
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused_on_resuming(small_run, tmp_path):
+    tensors, meta = load_checkpoint(small_run)
+    path = tmp_path / "checkpoints" / small_run.name
+    save_checkpoint(path, {name: tensor for name, tensor in tensors.items() if name != "trainer/env"}, meta)
+    with pytest.raises(ValueError, match=f"{path} does not hold what its settings need .*trainer/env"):
+        Trainer(SMALL, tmp_path).resume()
 
 
 def test_a_checkpoint_from_a_gpu_is_evaluated_anywhere_and_resumed_there_alone(tmp_path):
