@@ -63,7 +63,8 @@ def list_(world: Annotated[str | None, tyro.conf.Positional] = None, markdown: b
         markdown: every world's options and fields as the page docs/worlds.md.
     """
     if markdown:
-        print(worlds_page(), end="")
+        page = worlds_page()
+        output.result({"page": page}, lambda: print(page, end=""))
         return
     if world in ("mazes", "tours"):
         known = algorithms() if world == "mazes" else distributions()
@@ -151,6 +152,7 @@ def train(
         train_ppo(config, out, resume=resume, report=report)
     if not first_rank():
         return
+    last = last or next(iter(logs.read_rows(out / logs.METRICS)[-1:]), {})  # of a run that had ended before
     made = {"run": out, "checkpoint": latest_checkpoint(out), "iterations": config.iterations, "last": last}
     text = f"Checkpoints and metrics are in {out}; next: mesasim evaluate {shlex.quote(str(out))}"
     output.result(made, lambda: output.say(text))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from mesasim.output import output, tell, warn_in_one_line
+from mesasim.output import output, tell, to_stderr, warn_in_one_line
 from mesasim.progress import bars
 from mesasim.train.loop import Terminated
 
@@ -69,9 +69,17 @@ def run(
         refusal = _ours(end)
         if refusal is not None:  # tyro's box is not shown
             raise refusal from None
-        sys.stderr.write(said.getvalue())
+        if end.code and {"--json", "--quiet"} & set(given):  # for programs: its box in a line
+            raise ValueError(in_one_line(said.getvalue())) from None
+        with to_stderr():
+            sys.stderr.write(said.getvalue())
         raise
     work()
+
+
+def in_one_line(box: str) -> str:
+    """What a box on the terminal says, without its frame."""
+    return " ".join("".join(" " if "\u2500" <= sign <= "\u257f" else sign for sign in box).split())
 
 
 def _ours(end: BaseException) -> ValueError | None:

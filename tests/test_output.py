@@ -124,6 +124,28 @@ def test_only_the_first_rank_looks_for_the_checkpoint_and_gives_the_result(tmp_p
     assert (told.out, told.err) == ("", "")
 
 
+def test_a_finished_run_that_is_resumed_gives_its_last_row(place, capsys):
+    place("train")
+    (made,) = strictly(said(capsys, *TRAIN, "--json").out)
+    (again,) = strictly(said(capsys, *TRAIN, "--json", "--resume").out)
+    assert again == made and made["last"]["iteration"] == 3
+
+
+def test_the_page_of_worlds_is_json_too(capsys):
+    (made,) = strictly(said(capsys, "list", "--markdown", "--json").out)
+    assert made == {"page": said(capsys, "list", "--markdown").out}
+
+
+@pytest.mark.parametrize("flag", ["--json", "--quiet"])
+def test_arguments_that_cannot_be_parsed_are_one_line_where_a_program_reads(flag, capsys):
+    for wrong in (["--iterations", "many"], ["--no-such-flag"]):
+        with pytest.raises(SystemExit) as end:
+            main(["train", "--out", "x", flag, *wrong])
+        told = capsys.readouterr()
+        assert end.value.code == 2 and told.out == "" and wrong[0] in told.err
+        assert told.err.startswith("mesasim: ") and told.err.count("\n") == 1 and "\u2500" not in told.err
+
+
 def test_every_command_takes_both_flags(capsys):
     calls = [[name] for name in COMMANDS if name not in (*GROUPS, "run")]
     calls += [[group, name] for group, (commands, _) in GROUPS.items() for name in commands]
