@@ -183,10 +183,12 @@ def evaluate(
     scale = baselines.scale(setting, evaluations)
     rows = [summarize(e, scale.floor, scale.ceiling, trained=e.nature == "trained") for e in evaluations]
     below_optimum(rows, evaluations)
+    command = ["mesasim", "evaluate", str(run), "--tasks", str(tasks), "--seed", str(seed)]
+    command += ["--sample-actions"] * sample_actions + ["--device", device] * (device != "cpu")
     summary = {
         "experiment": f"evaluation of {run}", "question": "How does the trained agent do with its weights frozen?",
         "reading": scale.how + ".", "world": config.world, "options": config.options, "seed": seed,
-        "command": f"mesasim evaluate {run} --tasks {tasks} --seed {seed}", "agents": rows, **provenance(),
+        "command": shlex.join(command), "agents": rows, **provenance(),
     }  # fmt: skip
     write_table(run, evaluations)
     write_summary(run, summary)

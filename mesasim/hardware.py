@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-CGROUP = Path("/sys/fs/cgroup")
+CGROUP, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 GIB = 2**30
 
 
@@ -20,28 +20,46 @@ def physical_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int | None:
     return len(siblings) or None
 
 
-def cpu_quota(cgroup: Path = CGROUP) -> float | None:
+def groups(controller: str, cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> list[Path]:
+    """This process's control group and those it is in, all of whose limits hold: folders of version 2, then of version 1's
+    hierarchy of this controller. The root of each is among them, which in a container is its own."""
+    found = {"": "/", controller: "/"}
+    for line in (_read(own) or "").splitlines():
+        _, names, path = line.split(":", 2)
+        found |= dict.fromkeys(found.keys() & set(names.split(",")), path)
+    folders = []
+    for name, path in found.items():
+        inside = PurePosixPath(path.lstrip("/"))
+        outside = ".." in inside.parts  # of what this process may see
+        folders += [cgroup / name / part for part in ([] if outside else [inside, *inside.parents])] or [cgroup / name]
+    return folders
+
+
+def cpu_quota(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> float | None:
     """Cores' worth of time that the container may use; None: no limit. Of version 2 of control groups, or 1."""
-    text = _read(cgroup / "cpu.max")
-    if text is not None:
-        quota, _, period = text.partition(" ")
-        return None if quota == "max" else int(quota) / int(period)
-    old, each = _read(cgroup / "cpu/cpu.cfs_quota_us"), _read(cgroup / "cpu/cpu.cfs_period_us")
-    return None if old is None or each is None or int(old) < 0 else int(old) / int(each)
+    quotas = []
+    for group in groups("cpu", cgroup, own):
+        both = (_read(group / "cpu.max") or "").split()
+        quota, period = both or (_read(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        if quota not in (None, "max", "-1") and period is not None:
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
 
 
-def memory_gib(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> dict[str, float | None]:
+def memory_gib(
+    cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo"), own: Path = OWN_GROUPS
+) -> dict[str, float | None]:
     """GiB of the machine, of it available now, and the container's limit."""
     lines = dict(line.split(":", 1) for line in (_read(meminfo) or "").splitlines())
     in_kib = {name: int(text.split()[0]) for name, text in lines.items()}
-    limit = _read(cgroup / "memory.max") or _read(cgroup / "memory/memory.limit_in_bytes")
+    files = [group / name for group in groups("memory", cgroup, own) for name in ("memory.max", "memory.limit_in_bytes")]
+    limit = min((int(text) for text in map(_read, files) if text not in (None, "max")), default=None)
     total = in_kib["MemTotal"] * 1024 if "MemTotal" in in_kib else _pages()
     available = in_kib.get("MemAvailable")
-    limited = limit is not None and limit != "max" and (total is None or int(limit) < total)
     return {
         "memory_gib": None if total is None else total / GIB,
         "memory_available_gib": None if available is None else available * 1024 / GIB,
-        "memory_limit_gib": int(limit) / GIB if limited and limit is not None else None,
+        "memory_limit_gib": None if limit is None or (total is not None and limit >= total) else limit / GIB,
     }
 
 

@@ -116,8 +116,13 @@ def line(task: Task) -> str:
     taken = timedelta(seconds=int(task.elapsed or 0))
     left = "?" if task.time_remaining is None else timedelta(seconds=int(task.time_remaining))
     detail = f"; {task.fields['detail']}" if task.fields.get("detail") else ""
-    far = f"{task.completed:g}/{task.total:g} ({task.percentage:.0f} %)"
+    far = f"{counted(task.completed)}/{counted(task.total or 0)} ({task.percentage:.0f} %)"
     return f"{task.description}: {far}, {taken} taken, {left} left{detail}"
+
+
+def counted(number: float) -> str:
+    """1,234,567; 2.5"""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"
 
 
 def on_terminal() -> bool:

@@ -125,6 +125,29 @@ def test_the_quota_of_both_kinds_of_control_groups_is_read(files, quota, tmp_pat
     assert hardware.cpu_quota(tmp_path) == quota
 
 
+@pytest.mark.parametrize(
+    ("own", "quota", "memory"),
+    [
+        ("0::/job/step\n", 1.5, 2), ("0::/job\n", 4, 2), ("0::/\n", None, None), ("0::/../elsewhere\n", None, None),
+        ("5:cpuset:/\n4:memory:/old\n2:cpu,cpuacct:/old\n", 0.5, 1), ("0::/gone\n", None, None),
+    ],
+)  # fmt: skip
+def test_limits_are_those_of_the_processs_own_control_group_and_of_all_around_it(own, quota, memory, tmp_path):
+    files = {
+        "job/cpu.max": "400000 100000", "job/step/cpu.max": "150000 100000", "job/memory.max": f"{2**31}",
+        "job/step/memory.max": "max", "cpu/old/cpu.cfs_quota_us": "50000", "cpu/old/cpu.cfs_period_us": "100000",
+        "memory/old/memory.limit_in_bytes": f"{2**30}",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 4194304 kB\n")
+    (tmp_path / "own").write_text(own)
+    assert hardware.cpu_quota(tmp_path, tmp_path / "own") == quota
+    found = hardware.memory_gib(tmp_path, tmp_path / "meminfo", tmp_path / "own")
+    assert found["memory_limit_gib"] == memory
+
+
 def test_cores_with_two_hardware_threads_count_once(tmp_path):
     for cpu, siblings in enumerate(["0,2", "1,3", "0,2", "1,3"]):
         folder = tmp_path / f"cpu{cpu}" / "topology"

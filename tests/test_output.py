@@ -4,6 +4,7 @@ nothing there if quiet."""
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -196,6 +197,28 @@ def test_the_time_left_follows_the_speed(capsys):
         for clock[0] in (60.0, 70.0, 80.0):  # the first piece, in which things are made ready, does not count
             shown.update(task, advance=1, detail="half")
     assert capsys.readouterr().err.splitlines()[-1] == "work: 3/10 (30 %), 0:01:20 taken, 0:01:10 left; half"
+
+
+def test_large_numbers_are_written_out(capsys):
+    with progress.bars() as shown:
+        clock = [0.0]
+        shown.get_time = lambda: clock[0]
+        task = shown.add_task("work", total=10_000_000, detail="")
+        clock[0] = 60.0
+        shown.update(task, advance=1_234_567)
+        assert progress.line(shown.tasks[task]).startswith("work: 1,234,567/10,000,000 (12 %), 0:01:00 taken")
+    assert [progress.counted(number) for number in (0, 2.5, 1e6)] == ["0", "2.5", "1,000,000"]
+
+
+def test_the_command_of_an_evaluation_gives_it_again(place, capsys):
+    place("train")
+    said(capsys, *TRAIN[:2], "a run", *TRAIN[3:], "--quiet")
+    first = strictly(said(capsys, "evaluate", "a run", "--tasks", "20", "--seed", "7", "--sample-actions", "--json").out)
+    command = first[0]["command"]
+    assert command == "mesasim evaluate 'a run' --tasks 20 --seed 7 --sample-actions"
+    again = strictly(said(capsys, *shlex.split(command)[1:], "--json").out)
+    rewards = [[(row["agent"], row["reward_mean"]) for row in one["agents"]] for one in (*first, *again)]
+    assert rewards[0] == rewards[1]
 
 
 def test_lines_come_after_a_while_and_then_now_and_then(capsys):
