@@ -52,7 +52,9 @@ def memory_gib(
     """GiB of the machine, of it available now, and the container's limit."""
     lines = dict(line.split(":", 1) for line in (_read(meminfo) or "").splitlines())
     in_kib = {name: int(text.split()[0]) for name, text in lines.items()}
-    files = [group / name for group in groups("memory", cgroup, own) for name in ("memory.max", "memory.limit_in_bytes")]
+    files = [
+        group / name for group in groups("memory", cgroup, own) for name in ("memory.max", "memory.limit_in_bytes")
+    ]
     limit = min((int(text) for text in map(_read, files) if text not in (None, "max")), default=None)
     total = in_kib["MemTotal"] * 1024 if "MemTotal" in in_kib else _pages()
     available = in_kib.get("MemAvailable")

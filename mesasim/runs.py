@@ -23,7 +23,7 @@ from mesasim.train.logs import METRICS, TENSORBOARD, WANDB, WANDB_ID
 from mesasim.train.loop import CONFIG, check_same_settings
 
 MAX_CONFIG_BYTES = 2**20
-TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID, LOCK}  # what a folder of a trained network holds
+TRAINED = {CONFIG, METRICS, "checkpoints", TENSORBOARD, WANDB, WANDB_ID, LOCK}  # what the folder of a network holds
 
 
 def start_run(out: Path, experiment: str, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:

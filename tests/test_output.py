@@ -213,7 +213,9 @@ def test_large_numbers_are_written_out(capsys):
 def test_the_command_of_an_evaluation_gives_it_again(place, capsys):
     place("train")
     said(capsys, *TRAIN[:2], "a run", *TRAIN[3:], "--quiet")
-    first = strictly(said(capsys, "evaluate", "a run", "--tasks", "20", "--seed", "7", "--sample-actions", "--json").out)
+    first = strictly(
+        said(capsys, "evaluate", "a run", "--tasks", "20", "--seed", "7", "--sample-actions", "--json").out
+    )
     command = first[0]["command"]
     assert command == "mesasim evaluate 'a run' --tasks 20 --seed 7 --sample-actions"
     again = strictly(said(capsys, *shlex.split(command)[1:], "--json").out)

@@ -1,6 +1,7 @@
 """Kills a training with SIGKILL at random moments, restarts it with --resume each time, and holds what it ends with against
 the same training undisturbed: every checkpoint's tensors and settings, and every row of metrics.csv but its times, bit for
-bit; and every restart must go on from the newest checkpoint, not from none. `python bench/faults/training.py --kills 50`; of a job of two processes, one of which is killed: `--ranks 2`.
+bit. Every restart must go on from the newest checkpoint. `python bench/faults/training.py --kills 50`; of a job of two
+processes, one of which is killed: `--ranks 2`.
 
 Processes are forked from one that has imported everything, so that kills fall within training, not within two seconds of
 imports. A run that ends before all kills are spent is followed by another. Exit status 1 if anything differs."""
@@ -62,7 +63,9 @@ def arguments(out: Path, iterations: int) -> list[str]:
     ]  # fmt: skip
 
 
-SHARED = struct.Struct("=q?i")  # of a job's first process: its phase, whether it has begun to iterate, after which iteration
+SHARED = struct.Struct(
+    "=q?i"
+)  # of a job's first process: its phase, whether it has begun to iterate, after which iteration
 
 
 class Job:

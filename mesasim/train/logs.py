@@ -62,7 +62,9 @@ class TensorBoard:
         from torch.utils.tensorboard.writer import FileWriter
 
         self.summary = Summary
-        before = (run / TENSORBOARD).is_dir() and any((run / TENSORBOARD).iterdir())  # also of a run without checkpoint yet
+        before = (run / TENSORBOARD).is_dir() and any(
+            (run / TENSORBOARD).iterdir()
+        )  # also of a run without checkpoint yet
         self.writer = FileWriter(str(run / TENSORBOARD))
         if before:
             self.writer.add_event(Event(session_log=SessionLog(status=SessionLog.START)), start + 1)

@@ -1,8 +1,8 @@
 """The trainer: its arithmetic, its determinism, its checkpoints, and that it learns what it must."""
 
 import dataclasses
-import resource
 import os
+import resource
 import signal
 
 import pytest
@@ -356,7 +356,8 @@ def with_other(meta, name, value):
     [
         ("config", [1]), ("config", None), ("iteration", None), ("iteration", -1), ("iteration", "3"), ("options", [1]),
         ("num_actions", -1), ("num_actions", True), ("num_actions", None), ("fields", [1]), ("fields", None),
-        ("network", "gru"), ("network.hidden", 10**6), ("network.hidden", -1), ("network.hidden", "wide"), ("learning_rate", "fast"),
+        ("network", "gru"), ("network.hidden", 10**6), ("network.hidden", -1), ("network.hidden", "wide"),
+        ("learning_rate", "fast"),
     ],
 )  # fmt: skip
 def test_a_strangers_checkpoint_with_a_valid_digest_is_refused_naming_the_file(
