@@ -98,7 +98,9 @@ def _sweep(plan: Plan, todo: list[Point], out: Path, workers: int, backend: str,
             done[point.name] = 1.0 if isinstance(what, Exception) else what
             progress.update(bar, completed=sum(done.values()), detail=point.name)
             if isinstance(what, Exception):
-                output.say(f"{point.name}: {one_line(what)}")
+                print(
+                    f"mesasim: {point.name}: {one_line(what)}", file=sys.stderr, flush=True
+                )  # --quiet silences no failure
 
         failed = run_sweep(plan, todo, out, workers=workers, backend=backend, resume=resume, report=report)
     found = {p.name: result_of(out / p.name, p) or [] for p in todo}

@@ -184,7 +184,7 @@ def test_failures_are_listed_and_the_rest_goes_on(tmp_path, monkeypatch, capsys)
         main([*SWEEP, "--out", str(tmp_path / "s"), "--workers", "2"])
     said = capsys.readouterr()
     assert stopped.value.code == 1 and "2 of 4 points failed; run them again with --resume" in said.err
-    assert "seed=0: ValueError: reward: got nan" in said.out and "seed=1: WorkerDied: worker 3 was killed" in said.out
+    assert "seed=0: ValueError: reward: got nan" in said.err and "seed=1: WorkerDied: worker 3 was killed" in said.err
     rows = rows_of(tmp_path / "s" / "results.csv")
     assert [row["status"] for row in rows] == [
         "done", "done", "failed: ValueError: reward: got nan", "failed: WorkerDied: worker 3 was killed by SIGKILL",
