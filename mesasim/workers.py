@@ -73,7 +73,11 @@ class _Worker:
     process: Any
     pipe: Connection
     item: Any
-    ready: bool = field(default=False)  # to hear an interrupt
+    ready: bool = field(default=False)  # to hear an interrupt; none is given an item before
+
+    def give(self) -> None:
+        with suppress(OSError):  # one that died since is heard of by its pipe's end
+            self.pipe.send((self.item,))
 
 
 def _each_here(
@@ -98,8 +102,8 @@ def _each_here(
                 worker = idle.pop() if idle else _start(context, job, told is not None)
                 worker.item = item
                 busy[worker.pipe] = worker
-                with suppress(OSError):  # one that died since is found below
-                    worker.pipe.send((item,))
+                if worker.ready:
+                    worker.give()
             if not busy:
                 return
             for pipe in wait(list(busy)):
@@ -107,6 +111,7 @@ def _each_here(
                 kind, value = _heard(worker)
                 if kind == "ready":
                     worker.ready = True
+                    worker.give()
                 elif kind == "told" and told is not None:
                     told(worker.item, value)
                 elif kind == "ended":
@@ -119,7 +124,7 @@ def _each_here(
     finally:
         _end(idle)
         for worker in busy.values():
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):  # one that never said it was ready has no item to lose
                 os.kill(worker.process.pid, signal.SIGINT if worker.ready else signal.SIGKILL)
         _end(busy.values())
 

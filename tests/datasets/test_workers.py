@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,6 @@ def test_what_a_job_says_of_its_progress_is_heard():
 
 
 def test_closing_interrupts_what_is_under_way_once(tmp_path):
-    from functools import partial
-
     answers = each(partial(wait_or_say, tmp_path), iter([1, 2]), workers=2)
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
 
@@ -86,6 +85,26 @@ def test_closing_interrupts_what_is_under_way_once(tmp_path):
     with pytest.raises(KeyboardInterrupt), closing(answers):
         next(answers)
     assert sorted(path.name for path in tmp_path.glob("interrupted *")) == ["interrupted 1", "interrupted 2"]
+    assert not multiprocessing.active_children()
+
+
+def wait_or_say_unless_first(folder, item):
+    if item:
+        wait_or_say(folder, item)
+
+
+def test_a_job_whose_worker_was_not_heard_yet_is_interrupted_too_or_never_begins(tmp_path):
+    def items():
+        yield 0
+        time.sleep(0.5)  # the answer to 0 is there when 1's worker starts, and so is read before that worker is
+        yield 1
+
+    with closing(each(partial(wait_or_say_unless_first, tmp_path), items(), workers=2)) as answers:
+        assert next(answers)[0] == 0
+        until = time.monotonic() + 1.5
+        while not list(tmp_path.glob("begun *")) and time.monotonic() < until:
+            time.sleep(0.01)
+    assert len(list(tmp_path.glob("begun *"))) == len(list(tmp_path.glob("interrupted *")))
     assert not multiprocessing.active_children()
 
 
