@@ -6,12 +6,62 @@ import errno
 import fcntl
 import hashlib
 import os
+import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+LOCK = ".lock"
+PATIENCE_S = 1.0  # for the last workers of a process that was killed to end, which may hold its lock
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps a folder, made if need be, to this process: two at work in one would take each other's unfinished files for
+    leftovers. BlockingIOError names the process that has it. The kernel frees what a killed process held; processes on other
+    machines are kept out where the file system passes locks on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = _locked(folder / LOCK)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # while still locked: whoever opened it meanwhile finds it gone, and makes another
+            (folder / LOCK).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """The file descriptor that holds the lock."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
+                with suppress(OSError):  # of a full disk, which whoever writes next tells of
+                    os.ftruncate(handle, 0)
+                    os.write(handle, str(os.getpid()).encode())
+                return handle
+        except BlockingIOError:
+            if time.monotonic() > until:
+                who = os.read(handle, 20).decode(errors="replace") or "another"
+                os.close(handle)
+                message = f"{path.parent} is being worked in by process {who}; allowed: one at a time"
+                raise BlockingIOError(errno.EWOULDBLOCK, message) from None
+            time.sleep(0.02)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                os.close(handle)
+                raise
+            warnings.warn(
+                f"{path.parent} is on a file system without locks: see that nobody else writes there", stacklevel=3
+            )
+            return handle
+        os.close(handle)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -36,33 +86,6 @@ def _to_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-LOCK = "training.lock"
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process alone, by a lock on a file in it that goes with the process however it ends.
-    BlockingIOError naming the process that has it. Where the file system knows no locks nothing is held."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise BlockingIOError(f"run: {folder} is being trained in by process {holder}") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                raise
-        with suppress(OSError):  # of a full disk, which the first checkpoint tells of
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-        with suppress(OSError):
-            os.truncate(handle, 0)
     finally:
         os.close(handle)
 

@@ -4,7 +4,8 @@ stays that of a shard for each worker.
 Each worker writes its shard, then beside it a mark with its checksum, both renamed when whole: no two processes ever write one
 file, so that workers on several machines need a shared file system and nothing else. When all are there, the process that
 started them writes the manifest from the marks and removes these. Rewriting a manifest after each shard would cost the square
-of their number, and need a lock.
+of their number, and need a lock for each. One lock there is, on the folder (mesasim.integrity.held), of the process that was
+started: another that clears what was left unfinished would clear what is in the making.
 
 A restart believes no file for being there: whoever is given a shard first holds its bytes against the SHA-256 in its mark (or
 the manifest) and makes it only if they differ. That reads what is whole once more, in the workers, at a small part of what
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mesasim.integrity import write_whole
+from mesasim.integrity import LOCK, held, write_whole
 from mesasim.shards.files import SUFFIX, Shard, read_json, sha256, write_shard
 from mesasim.shards.manifest import MANIFEST, Sharded, check_entry, read_manifest, write_manifest
 from mesasim.workers import check_workers, each
@@ -36,8 +37,8 @@ def write_shards(
     """Writes a data set whose settings were checked, and gives its manifest. The files are the same, byte for byte, whatever
     the workers, and however often it was interrupted.
 
-    A folder that holds one already is refused, unless `resume` (goes on at the shards that are missing or damaged; the
-    settings must be the same) or `overwrite` (starts anew).
+    A folder that another process works in is refused (BlockingIOError). So is one that holds a data set already, unless
+    `resume` (goes on at the shards that are missing or damaged; the settings must be the same) or `overwrite` (starts anew).
 
     Args:
         make: (first, count) → what of these numbers is kept; picklable where there is more than one worker.
@@ -51,7 +52,17 @@ def write_shards(
     if resume and overwrite:
         raise ValueError("overwrite: got True with resume, allowed: one of them")
     folder = Path(folder).absolute()
-    known = _claim(config, folder, resume, overwrite)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"out: got {folder}, which is a file; allowed: a new or empty folder")
+    with held(folder):
+        known = _claim(config, folder, resume, overwrite)
+        return _write(config, folder, make, known, report, pass_over, workers, backend)
+
+
+def _write(
+    config: Sharded, folder: Path, make: Callable[[int, int], Shard], known: dict[str, Any],
+    report: Callable[[int, int], None] | None, pass_over: Callable[[Path, int], object] | None, workers: int, backend: str,
+) -> dict[str, Any]:  # fmt: skip
     shards: dict[str, Any] = {}
     todo = _items(config, known)
     alone = workers == 1 and backend == "local"
@@ -147,8 +158,6 @@ def _mark(path: Path) -> Path:
 
 def _claim(config: Sharded, folder: Path, resume: bool, overwrite: bool) -> dict[str, Any]:
     """Makes the folder this data set's; the entries of its manifest, if it has one already."""
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"out: got {folder}, which is a file; allowed: a new or empty folder")
     if (folder / MANIFEST).exists():
         if not (resume or overwrite):
             raise FileExistsError(
@@ -164,7 +173,7 @@ def _claim(config: Sharded, folder: Path, resume: bool, overwrite: bool) -> dict
         for k in range(was.num_shards):
             (folder / was.shard_name(*was.range(k))).unlink(missing_ok=True)
         _clear(folder, config, "whole")
-    elif folder.exists() and not set(folder.iterdir()) <= {*folder.glob(f".{MANIFEST}.*.tmp")}:
+    elif not set(folder.iterdir()) <= {folder / LOCK, *folder.glob(f".{MANIFEST}.*.tmp")}:
         raise FileExistsError(f"out: got {folder}, which is not empty; allowed: a new or empty folder")
     _clear(folder, config, "tmp")
     write_manifest(folder, config, {})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mesasim.experiments import experiments
-from mesasim.integrity import write_whole
+from mesasim.integrity import LOCK, held, write_whole
 from mesasim.output import output
 from mesasim.results import SUMMARY, read_summary
 from mesasim.shards.files import read_json
@@ -52,12 +52,23 @@ def run_sweep(
     what it ended with; the others are run all the same.
 
     Args:
-        resume: go on in a folder that holds this sweep, or the same with other points. FileExistsError without it.
+        resume: go on in a folder that holds this sweep, or the same with other points. FileExistsError without it, and
+            BlockingIOError for a folder that another process works in.
         report: called with a point and the share of it that is done, 1 when it is whole, or what it failed with.
     """
     check_workers(workers, backend)
     out = Path(out).absolute()
-    _claim(plan, out, resume)
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"out: got {out}, which is a file; allowed: a folder")
+    with held(out):
+        _claim(plan, out, resume)
+        return _run(plan, todo, out, workers, backend, report)
+
+
+def _run(
+    plan: Plan, todo: Sequence[Point], out: Path, workers: int, backend: str,
+    report: Callable[[Point, float | Exception], None] | None,
+) -> dict[str, Exception]:  # fmt: skip
     results: dict[str, Rows] = {}
     failed: dict[str, Exception] = {}
     left = []
@@ -85,19 +96,17 @@ def run_sweep(
 
 
 def _claim(plan: Plan, out: Path, resume: bool) -> None:
-    held, now = out / SWEEP, json.loads(json.dumps(asdict(plan)))
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"out: got {out}, which is a file; allowed: a folder")
-    if held.exists():
+    written, now = out / SWEEP, json.loads(json.dumps(asdict(plan)))
+    if written.exists():
         if not resume:
             raise FileExistsError(f"out: got {out}, which holds a sweep already; allowed: --resume, or another folder")
-        was = read_json(held, RESULT_BYTES)
+        was = read_json(written, RESULT_BYTES)
         if was != now:
             raise ValueError(f"out: got {out}, whose sweep was of other settings (then {was}, now {now})")
-    elif out.exists() and any(file.suffix != ".tmp" for file in out.iterdir()):
+    elif any(file.suffix != ".tmp" and file.name != LOCK for file in out.iterdir()):
         raise FileExistsError(f"out: got {out}, which is not empty; allowed: a new or empty folder")
     else:
-        write_whole(held, lambda file: file.write_text(json.dumps(now, indent=1) + "\n"))
+        write_whole(written, lambda file: file.write_text(json.dumps(now, indent=1) + "\n"))
 
 
 def result_of(folder: Path, point: Point) -> Rows | None:

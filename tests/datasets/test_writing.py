@@ -18,6 +18,7 @@ from mesasim.__main__ import main
 from mesasim.mazes import DatasetConfig
 from mesasim.mazes.datasets import generate_dataset
 from mesasim.shards import shard_size_for, writing
+from mesasim.sweep import Plan, points, run_sweep
 from mesasim.workers import WorkerDied
 
 SMALL = {"count": 1000, "size": (6, 7), "seed": 3, "shard_size": 130}
@@ -112,6 +113,31 @@ def test_a_worker_that_dies_is_named_with_its_shard_and_the_data_set_can_be_gone
         generate_dataset(config, folder, workers=2)
     monkeypatch.setattr(writing, "each", real)
     generate_dataset(config, folder, workers=2, resume=True)
+    assert contents(folder) == whole
+
+
+def test_a_folder_that_another_process_works_in_is_refused_by_name_and_left_alone(tmp_path, whole):
+    """By kill -9 its lock goes, though the lock's file stays."""
+    config, folder = DatasetConfig(**SMALL), tmp_path / "d"
+    code = (f"import time\nfrom pathlib import Path\nfrom mesasim.integrity import held\nwith held(Path({str(folder)!r})):\n"
+            "    print('held', flush=True); time.sleep(60)")  # fmt: skip
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path)
+    assert holder.stdout.readline() == b"held\n"
+    unfinished = folder / f".{config.shard_name(0, 130)}.{holder.pid}.tmp"
+    unfinished.write_bytes(b"half")
+    for work in (
+        lambda: generate_dataset(config, folder),
+        lambda: generate_dataset(config, folder, resume=True),
+        lambda: run_sweep(Plan(), points(Plan(), ["epochs=2"]), folder),
+    ):
+        with pytest.raises(BlockingIOError, match=f"{folder} is being worked in by process {holder.pid}"):
+            work()
+    assert unfinished.read_bytes() == b"half"
+    holder.kill()
+    holder.communicate()
+    unfinished.unlink()
+    assert (folder / ".lock").exists()
+    generate_dataset(config, folder)
     assert contents(folder) == whole
 
 
