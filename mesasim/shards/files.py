@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mesasim.integrity import write_whole
+from mesasim.shards.pages import check_pages
 
 SUFFIX = {"parquet": "parquet", "safetensors": "safetensors"}
 GROUP = (
@@ -104,6 +105,7 @@ class ShardFile:
         if path.suffix == ".parquet":
             self.file = pq.ParquetFile(path, memory_map=False, pre_buffer=False)
             self._check_parquet()
+            check_pages(path, self.file.metadata)
             sizes = [self.file.metadata.row_group(g).num_rows for g in range(self.file.num_row_groups)]
         else:
             self.file = safe_open(path, framework="pt")
@@ -125,7 +127,7 @@ class ShardFile:
                 raise ValueError(f"column {name} is {found.get(name)}, expected {expected.get(name)}")
         if meta.num_rows != self.kept:
             raise ValueError(f"{meta.num_rows} rows, expected {self.kept}")
-        # The sizes that decompression allocates by; levels and headers take a few bytes a value of a list.
+        # What decompression may allocate, for check_pages holds the pages to it; levels take a few bytes a value of a list.
         most = 2 * self.kept * sum(column.bytes for column in self.columns.values()) + OVERHEAD
         said = sum(meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
         if not 0 <= said <= most:

@@ -4,6 +4,7 @@ anything is allocated for it."""
 import json
 import os
 import pickle
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader
 from mesasim import datasets, mazes, tsp
 from mesasim.mazes import DatasetConfig
 from mesasim.mazes.datasets import MazeDataset, generate_dataset
+from mesasim.shards import files
 from mesasim.shards.files import GROUP, ShardFile, sha256
 
 SMALL = {"count": 300, "size": (4, 5), "seed": 3, "shard_size": 100}
@@ -219,6 +221,38 @@ def test_a_parquet_shard_of_other_rows_is_refused_though_its_checksum_is_right(c
     believe(folder, f"{FIRST}.parquet")
     with pytest.raises(ValueError, match=f"{FIRST}.parquet, which is no shard of mazes .*{message}"):
         _ = datasets.load(folder)[0]
+
+
+def test_pages_that_unpack_to_more_than_the_footer_says_are_refused_before_they_are_unpacked(copied):
+    """A decoder allocates what a page's header says, up to 2 GB a page."""
+    folder = copied()
+    path = folder / f"{FIRST}.parquet"
+    chunk = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    bytes_ = bytearray(path.read_bytes())
+    at = chunk.data_page_offset + 3  # a field's head, its value, the head of the bytes unpacked
+    assert bytes_[at - 1] == 0x15 and bytes_[at] & 128 and not bytes_[at + 1] & 128
+    bytes_[at : at + 2] = b"\xfe\x7f"  # 8,191 in as many bytes
+    path.write_bytes(bytes_)
+    believe(folder, path.name)
+    with pytest.raises(ValueError, match=r"no shard of mazes \(pages of 82[0-9][0-9] bytes unpacked, expected"):
+        _ = datasets.load(folder)[0]
+
+
+def test_a_footer_that_says_more_than_rows_take_is_refused(made, monkeypatch):
+    monkeypatch.setattr(files, "OVERHEAD", -5000)  # less than the rows take twice over, so that a whole file is too much
+    with pytest.raises(ValueError, match="bytes unpacked, expected at most"):
+        _ = datasets.load(made["parquet"])[299]
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_no_change_of_a_pages_header_does_more_than_refuse(copied, at):
+    folder = copied()
+    path = folder / f"{FIRST}.parquet"
+    whole, offset = path.read_bytes(), pq.ParquetFile(path).metadata.row_group(0).column(2).data_page_offset
+    for value in (0x00, 0x0C, 0x1C, 0x7F, 0x18, 0x80, 0xFF):
+        path.write_bytes(whole[: offset + at] + bytes([value]) + whole[offset + at + 1 :])
+        with suppress(ValueError):
+            _ = datasets.load(folder, verify=False)[0]
 
 
 @pytest.mark.parametrize(
