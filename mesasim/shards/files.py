@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mesasim.integrity import write_whole
@@ -24,6 +27,8 @@ GROUP = (
     8192  # rows read at once: what one instance from anywhere costs, against some bytes of header a group and column
 )
 OVERHEAD = 1 << 20  # bytes that headers may add to what a shard's rows take
+
+NOT_PLAIN = "not a plain file: links are not followed"
 
 Shard = dict[str, Tensor]  # each [kept, …]; `number` int64 says which instances of the seed were kept
 
@@ -88,7 +93,8 @@ def write_shard(form: str, shard: Shard, path: Path) -> str:
     if form == "parquet":
         write_whole(path, lambda file: write_parquet(shard, file))
     else:
-        write_whole(path, lambda file: save_file({name: t.contiguous() for name, t in shard.items()}, file))
+        # Not save_file, which writes beside the file given under a name of its own, left behind when the process is killed
+        write_whole(path, lambda file: file.write_bytes(save({name: t.contiguous() for name, t in shard.items()})))
     return sha256(path)
 
 
@@ -178,20 +184,32 @@ UNREADABLE = (pa.ArrowException, SafetensorError, KeyError, RuntimeError, OSErro
 
 
 def open_shard(path: Path, noun: str, columns: Columns, kept: int) -> ShardFile:
-    """ValueError, naming the file, for one that is not a shard of these columns and as many rows, or lies elsewhere."""
+    """ValueError, naming the file, for one that is not a shard of these columns and as many rows, or is a link."""
     try:
-        if path.resolve().parent != path.parent.resolve():
-            raise ValueError("a link out of its folder")
+        if not is_shard(path):
+            raise ValueError(NOT_PLAIN)
         return ShardFile(path, columns, kept)
     except UNREADABLE as error:
         raise ValueError(f"path: got {path}, which is no shard of {noun} ({error})") from error
 
 
 def read_json(path: Path, limit: int) -> Any:
-    """What a JSON file of at most `limit` bytes holds; ValueError for one that names a thing twice or is none."""
-    size = path.stat().st_size
-    if size > limit:
-        raise ValueError(f"{size} bytes, allowed: {limit}")
+    """What a JSON file of at most `limit` bytes holds; ValueError for one that names a thing twice or is none, a link, a pipe or
+    a device among them."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError("a link, expected a file") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise ValueError("a folder, a pipe or a device, expected a file")
+    with open(handle, "rb") as file:
+        text = file.read(limit + 1) if status.st_size <= limit else b""
+    if max(len(text), status.st_size) > limit:
+        raise ValueError(f"{max(len(text), status.st_size)} bytes, allowed: {limit}")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -200,6 +218,14 @@ def read_json(path: Path, limit: int) -> Any:
         return found
 
     try:
-        return json.loads(path.read_text(), object_pairs_hook=once)
+        return json.loads(text.decode(), object_pairs_hook=once)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def is_shard(path: Path) -> bool:
+    """Whether a file is there, and no link, pipe or device, which nothing may read."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

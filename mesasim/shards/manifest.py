@@ -16,7 +16,8 @@ from mesasim.shards.files import SUFFIX, Columns, read_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-MANIFEST_BYTES = 1 << 28  # about 1.4 million shards
+MANIFEST_BYTES = 1 << 28
+MAX_SHARDS = 1_000_000  # of 230 bytes each, and as many marks in one folder
 
 S = TypeVar("S", bound="Sharded")
 
@@ -58,6 +59,9 @@ class Sharded:
         self.count = integer("count", self.count, 1, 2**40)
         self.shard_size = integer("shard_size", self.shard_size, 1, 2**24)
         one_of("format", self.format, SUFFIX)
+        if self.num_shards > MAX_SHARDS:
+            least = -(-self.count // MAX_SHARDS)
+            raise ValueError(f"shard_size: got {self.shard_size} with count {self.count}, allowed: {least} or more")
 
     @classmethod
     def kind(cls) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mesasim.machine import integer
-from mesasim.shards.files import UNREADABLE, Shard, ShardFile, open_shard, sha256
+from mesasim.shards.files import NOT_PLAIN, UNREADABLE, Shard, ShardFile, is_shard, open_shard, sha256
 from mesasim.shards.manifest import Sharded, read_manifest
 
 OPEN_FILES = 4  # each keeps some MB of buffers
@@ -81,7 +81,9 @@ class ShardedDataset(Dataset):
         if k not in self._open:
             path = self.folder / self.names[k]
             if self.verify and k not in self._verified:
-                if not path.is_file() or sha256(path) != self.manifest["shards"][self.names[k]]["sha256"]:
+                if path.exists() and not is_shard(path):
+                    raise ValueError(f"path: got {path}, which is {NOT_PLAIN}")
+                if not is_shard(path) or sha256(path) != self.manifest["shards"][self.names[k]]["sha256"]:
                     raise ValueError(f"path: got {path}, which is missing or damaged")
                 self._verified.add(k)
             self._open[k] = open_shard(path, self.of.noun, self.config.columns, int(self.kept[k]))

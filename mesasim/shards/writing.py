@@ -14,14 +14,19 @@ making it took (docs/datasets.md has figures); a size alone would pass over a fl
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import mesasim
 from mesasim.integrity import LOCK, held, write_whole
-from mesasim.shards.files import SUFFIX, Shard, read_json, sha256, write_shard
+from mesasim.machine import check_room
+from mesasim.shards.files import SUFFIX, Shard, is_shard, read_json, sha256, write_shard
 from mesasim.shards.manifest import MANIFEST, Sharded, check_entry, read_manifest, write_manifest
 from mesasim.workers import check_workers, each
 
@@ -54,6 +59,7 @@ def write_shards(
     folder = Path(folder).absolute()
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"out: got {folder}, which is a file; allowed: a new or empty folder")
+    _check_room(config, workers if backend == "local" else 1)
     with held(folder):
         known = _claim(config, folder, resume, overwrite)
         return _write(config, folder, make, known, report, pass_over, workers, backend)
@@ -135,7 +141,7 @@ def whole(config: Sharded, folder: Path, first: int, count: int, entry: dict[str
         entry = mark
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no mark, or half of one after a power failure: the manifest's entry counts, if there is one
-    return entry if entry is not None and path.is_file() and sha256(path) == entry["sha256"] else None
+    return entry if entry is not None and is_shard(path) and sha256(path) == entry["sha256"] else None
 
 
 def make_whole(
@@ -156,6 +162,13 @@ def _mark(path: Path) -> Path:
 # The folder
 
 
+def _check_room(config: Sharded, workers: int) -> None:
+    """Refuses shards that could not be held in memory, before the folder is anyone's."""
+    rows = min(config.shard_size, config.count) * min(workers, config.num_shards)
+    size = rows * sum(column.bytes for column in config.columns.values())
+    check_room("shard_size", f"{config.shard_size} with {workers} workers", size, torch.device("cpu"))
+
+
 def _claim(config: Sharded, folder: Path, resume: bool, overwrite: bool) -> dict[str, Any]:
     """Makes the folder this data set's; the entries of its manifest, if it has one already."""
     if (folder / MANIFEST).exists():
@@ -165,13 +178,18 @@ def _claim(config: Sharded, folder: Path, resume: bool, overwrite: bool) -> dict
             )
         was, content = read_manifest(folder, type(config))
         if resume:
+            by = content.get("mesasim")
+            if by != mesasim.__version__:
+                raise ValueError(f"out: got {folder}, made by mesasim {by}, whose shards {mesasim.__version__} might not make "
+                                 "the same; allowed: that version, or --overwrite")  # fmt: skip
             for name, value in config.settings().items():
                 if content.get(name) != value:
                     raise ValueError(f"{name}: got {value!r}, but {folder} was made with {content.get(name)!r}")
             _clear(folder, config, "tmp")
             return content["shards"]
-        for k in range(was.num_shards):
-            (folder / was.shard_name(*was.range(k))).unlink(missing_ok=True)
+        for file in folder.glob(f"{was.noun}-*.{SUFFIX[was.format]}"):  # what is there, not what a manifest may count
+            if re.fullmatch("[0-9]{12,}-[0-9]{12,}", file.stem.removeprefix(f"{was.noun}-")):
+                file.unlink(missing_ok=True)
         _clear(folder, config, "whole")
     elif not set(folder.iterdir()) <= {folder / LOCK, *folder.glob(f".{MANIFEST}.*.tmp")}:
         raise FileExistsError(f"out: got {folder}, which is not empty; allowed: a new or empty folder")

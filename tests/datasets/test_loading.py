@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from mesasim import datasets, mazes, tsp
 from mesasim.mazes import DatasetConfig
 from mesasim.mazes.datasets import MazeDataset, generate_dataset
-from mesasim.shards import files
+from mesasim.shards import files, reading
 from mesasim.shards.files import GROUP, ShardFile, sha256
 
 SMALL = {"count": 300, "size": (4, 5), "seed": 3, "shard_size": 100}
@@ -184,8 +184,48 @@ def test_links_out_of_the_folder_are_not_followed(made, copied):
     path.unlink()
     os.symlink(made["parquet"] / path.name, path)
     for verify in (True, False):
-        with pytest.raises(ValueError, match="a link out of its folder"):
+        with pytest.raises(ValueError, match=f"{path}.*not a plain file: links are not followed"):
             _ = datasets.load(folder, verify=verify)[0]
+
+
+def test_a_link_is_not_even_read_for_its_checksum(copied, monkeypatch):
+    folder = copied()
+    path = folder / f"{FIRST}.parquet"
+    path.rename(folder.parent / "elsewhere")
+    path.symlink_to(folder.parent / "elsewhere")
+    monkeypatch.setattr(reading, "sha256", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(ValueError, match="links are not followed"):
+        _ = datasets.load(folder)[0]
+
+
+def test_a_manifest_or_shard_that_is_a_pipe_a_device_or_a_link_is_refused_at_once(copied):
+    folder = copied()
+    manifest, shard = folder / "manifest.json", folder / f"{FIRST}.parquet"
+    shard.unlink()
+    os.mkfifo(shard)
+    for verify in (True, False):
+        with pytest.raises(ValueError, match="not a plain file"):
+            _ = datasets.load(folder, verify=verify)[0]
+    manifest.rename(folder.parent / "manifest.json")
+    for make in (
+        lambda: os.mkfifo(manifest),
+        lambda: manifest.symlink_to(folder.parent / "manifest.json"),
+        lambda: manifest.symlink_to("/dev/zero"),
+        lambda: manifest.mkdir(),
+    ):
+        make()
+        with pytest.raises(ValueError, match=r"a (link|folder, a pipe or a device), expected a file"):
+            datasets.load(folder)
+        manifest.rmdir() if manifest.is_dir() and not manifest.is_symlink() else manifest.unlink()
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_read_without_end(tmp_path, monkeypatch):
+    path = tmp_path / "manifest.json"
+    path.write_text(" " * 5000)
+    real = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda handle: os.stat_result([*real(handle)[:6], 10, *real(handle)[7:]]))
+    with pytest.raises(ValueError, match="1001 bytes, allowed: 1000"):
+        files.read_json(path, 1000)
 
 
 def table(folder):
@@ -239,7 +279,9 @@ def test_pages_that_unpack_to_more_than_the_footer_says_are_refused_before_they_
 
 
 def test_a_footer_that_says_more_than_rows_take_is_refused(made, monkeypatch):
-    monkeypatch.setattr(files, "OVERHEAD", -5000)  # less than the rows take twice over, so that a whole file is too much
+    monkeypatch.setattr(
+        files, "OVERHEAD", -5000
+    )  # less than the rows take twice over, so that a whole file is too much
     with pytest.raises(ValueError, match="bytes unpacked, expected at most"):
         _ = datasets.load(made["parquet"])[299]
 

@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from mesasim import mazes, tsp
+from mesasim import __version__, mazes, tsp
 from mesasim.__main__ import main
 from mesasim.mazes import DatasetConfig
 from mesasim.mazes.datasets import generate_dataset
-from mesasim.shards import shard_size_for, writing
+from mesasim.shards import files, shard_size_for, writing
+from mesasim.shards.manifest import MANIFEST_BYTES, MAX_SHARDS
 from mesasim.sweep import Plan, points, run_sweep
 from mesasim.workers import WorkerDied
 
@@ -229,6 +231,64 @@ def test_a_damaged_manifest_is_neither_gone_on_from_nor_overwritten_unseen(tmp_p
         with pytest.raises(ValueError, match="not that of mazes"):
             generate_dataset(config, folder, **how)
     assert contents(folder) == before and mazes
+
+
+def test_overwriting_takes_as_long_as_what_is_there_and_removes_nothing_else(tmp_path):
+    folder = tmp_path / "d"
+    generate_dataset(DatasetConfig(count=30, size=4, shard_size=10), folder)
+    content = json.loads((folder / "manifest.json").read_text())
+    content.update(count=2**40, shard_size=2**24, complete=False, shards={})  # 65,536 names, none of which is there
+    (folder / "manifest.json").write_text(json.dumps(content))
+    (folder / "mazes-notes.parquet").write_text("mine")
+    (folder / "mazes-1.parquet").write_text("mine")
+    generate_dataset(DatasetConfig(count=5, size=4), folder, overwrite=True)
+    assert sorted(contents(folder)) == [
+        "manifest.json", "mazes-000000000000-000000000005.parquet", "mazes-1.parquet", "mazes-notes.parquet",
+    ]  # fmt: skip
+
+
+def test_more_shards_than_a_manifest_can_list_are_refused():
+    with pytest.raises(ValueError, match="shard_size: got 1 with count 1099511627776, allowed: 1099512 or more"):
+        DatasetConfig(count=2**40, size=4, shard_size=1).check()
+    entry = (
+        '  "mazes-1099511627775-1099511627776.safetensors": {\n   "first": 1099511627775,\n   "count": 16777216,\n'
+        + (f'   "kept": 16777216,\n   "sha256": "{"0" * 64}"\n  }},\n')
+    )
+    assert MAX_SHARDS * len(entry) + 10_000 < MANIFEST_BYTES
+
+
+def test_what_memory_cannot_hold_is_refused_before_the_folder_is_claimed(tmp_path):
+    with pytest.raises(ValueError, match=r"shard_size: got 16777216 with 4096 workers, which takes .* GB, allowed"):
+        generate_dataset(DatasetConfig(count=2**40, size=256, shard_size=2**24), tmp_path / "d", workers=4096)
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_data_set_of_another_version_is_not_gone_on_with(tmp_path):
+    folder, config = tmp_path / "d", DatasetConfig(count=30, size=4, shard_size=10)
+    generate_dataset(config, folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(f'"mesasim": "{__version__}"', '"mesasim": "0.0.0"'))
+    with pytest.raises(
+        ValueError, match=r"made by mesasim 0\.0\.0, whose shards .* might not make the same; allowed: that version"
+    ):
+        generate_dataset(config, folder, resume=True)
+    generate_dataset(config, folder, overwrite=True)
+    assert json.loads(manifest.read_text())["mesasim"] == __version__
+
+
+def test_safetensors_are_written_into_the_file_that_a_restart_would_remove(tmp_path, monkeypatch):
+    """And not beside it, under another name, to be moved there: kill -9 would leave that for ever."""
+    inodes = []
+
+    def write_whole(path, write):
+        path.touch()
+        inodes.append(path.stat().st_ino)
+        write(path)
+        inodes.append(path.stat().st_ino)
+
+    monkeypatch.setattr(files, "write_whole", write_whole)
+    files.write_shard("safetensors", {"number": torch.arange(5)}, tmp_path / "s.safetensors")
+    assert inodes[0] == inodes[1]
 
 
 @pytest.mark.slow
