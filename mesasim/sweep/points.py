@@ -19,6 +19,7 @@ from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.train.ppo_config import PPOConfig
 
 MAX_POINTS = 100_000
+MAX_SEED = 2**62  # and as many more that follow from one, within 64 bits with a sign
 NAME_LENGTH = 160  # a file system allows 255 bytes; the rest of a name too long is a digest
 OWN = ("num_threads", "out", "resume", "overwrite", "quiet")  # what the sweep itself decides
 LISTS = ("ints", "floats", "choices")  # types of world options whose values hold commas
@@ -59,6 +60,8 @@ class Plan:
             config.world = world_id(config.world)
             config.options = parse_options(config.world, tuple(f"{k}={v}" for k, v in point.options.items()))
         config.num_threads = self.num_threads
+        if hasattr(config, "seed"):
+            integer("seed", config.seed, 0, MAX_SEED)
         return config
 
 
@@ -175,6 +178,14 @@ def _word(value: Any) -> str:
     return "+".join(map(_word, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _parsed(defaults: Any, given: dict[str, str]) -> Any:
     """What the command's own flags make of the texts, in the types of the settings."""
     arguments: list[str] = []
@@ -186,7 +197,10 @@ def _parsed(defaults: Any, given: dict[str, str]) -> Any:
             path, _, last = flag.rpartition(".")
             arguments.append(f"--{path}{'.' if path else ''}{'' if text.lower() == 'true' else 'no-'}{last}")
         else:
-            arguments += [f"--{flag}", *text.split(" ")]
+            parts = text.split(" ")
+            if any(part.startswith("-") and not _number(part) for part in parts):  # it would be taken for another flag
+                raise ValueError(f"{name}: got {text!r}, allowed: values, which begin with no '-' but of numbers")
+            arguments += [f"--{flag}", *parts]
     said = io.StringIO()
     try:
         with redirect_stderr(said), redirect_stdout(said):

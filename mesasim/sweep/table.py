@@ -67,11 +67,15 @@ def over_seeds(todo: Sequence[Point], results: Mapping[str, Rows]) -> tuple[list
 
 
 def _mean(rows: Rows, name: str) -> str:
+    """Over the runs that have a finite number, and of how many runs these are, where others have none."""
+    if all(row.get(name) is None for row in rows):
+        return ""
     values = [row[name] for row in rows if isinstance(row.get(name), (int, float)) and math.isfinite(row[name])]
+    some = f" ({len(values)} of {len(rows)})" if len(values) < len(rows) else ""
     if len(values) < 2:
-        return f"{values[0]:.4f}" if values else ""
+        return (f"{values[0]:.4f}" if values else "nan") + some
     found = estimate(np.array(values))
-    return f"{found.mean:.4f} ± {found.se:.4f}"
+    return f"{found.mean:.4f} ± {found.se:.4f}{some}"
 
 
 def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -102,6 +102,9 @@ def test_seeds_are_a_range_or_a_list():
         ([], [], "5:5", "seeds: got '5:5'"), ([], [], "-1,2", "seeds: got '-1,2'"), ([], [], "a:b", "seeds: got 'a:b'"),
         ([], [], "0:1000000", "points: got"), (["seed=1"], [], "0:2", "seeds: got seeds here and by --set"),
         (["network.strict=maybe"], [], None, "strict: got 'maybe', allowed: true, false"),
+        (["learning_rate=0.001 --discount 0.5"], [], None, "learning_rate: got '0.001 --discount 0.5', allowed: values"),
+        (["seed=--help"], [], None, "seed: got '--help'"), (["world=-h"], [], None, "world: got '-h'"),
+        (["learning_rate=-1"], [], None, "learning_rate: got -1"), ([], [], str(2**64), "seed: got 18446744073709551616"),
     ],
 )  # fmt: skip
 def test_points_that_cannot_be_are_refused_before_any_runs(given, options, seeds, message):
@@ -229,6 +232,14 @@ def test_means_over_seeds_are_of_those_that_are_there():
     head, lines = over_seeds(todo, values)
     assert head == ["epochs", "runs", "episode_return"]
     assert lines == [("1", "3", "3.0000 ± 1.5275"), ("2", "1", "5.0000")]
+
+
+def test_a_run_that_came_to_nan_is_not_left_out_unseen():
+    todo = points(Plan(), ["epochs=1,2,3"], (), "0:4")
+    nan = float("nan")
+    measured = [nan, 1.0, 2.0, nan, nan, nan, 4.0, nan, nan, nan, nan, nan]
+    _, lines = over_seeds(todo, {point.name: [{"episode_return": v}] for point, v in zip(todo, measured, strict=True)})
+    assert [line[2] for line in lines] == ["1.5000 ± 0.5000 (2 of 4)", "4.0000 (1 of 4)", "nan (0 of 4)"]
 
 
 @pytest.mark.slow
