@@ -23,6 +23,8 @@ KINDS = {
     "mesasim tours": ("mesasim.tsp.datasets", "TourDataset"),
 }
 
+OF_SHARDS, OF_GROUPS, OF_INSTANCES = 1, 2, 3  # what is shuffled
+
 
 def load(path: str | Path, *, verify: bool = True, cache: int = 4) -> ShardedDataset:
     """The data set in a folder, of whatever kind its manifest says.
@@ -112,24 +114,29 @@ class Stream(IterableDataset):
         begin, end = self._part(workers, worker)
         blocks = self._blocks(begin, end)
         if self.shuffle:
-            drawn = np.random.default_rng([self.seed, int(self._epoch), self.rank, worker])
-            blocks = _shuffled(blocks, self.buffer, drawn)
+            blocks = _shuffled(blocks, self.buffer, self._drawn(OF_INSTANCES, self.rank, worker))
         if self.batch_size is not None:
             yield from (self.data.batch_of(rows) for rows in _cut(blocks, self.batch_size))
         else:
             yield from (self.data.item(row) for block in blocks for row in _cut(iter([block]), 1))
 
+    def _drawn(self, use: int, *of: int) -> np.random.Generator:
+        """Random numbers of this epoch, for one use of one thing. The use comes first, and each number in two words of 32 bits:
+        numpy fills what is short with zeros, so that without either, two uses might share their numbers."""
+        words = [word for number in (self.seed, int(self._epoch), *of) for word in (number & 0xFFFFFFFF, number >> 32)]
+        return np.random.default_rng([use, *words])
+
     def _blocks(self, begin: int, end: int) -> Iterator[Shard]:
         """The instances at places begin … end - 1 of the epoch, a group of rows, or a part of one, at a time."""
-        drawn = np.random.default_rng([self.seed, int(self._epoch)])
+        drawn = self._drawn(OF_SHARDS)
         shards = drawn.permutation(self.data.num_shards) if self.shuffle else np.arange(self.data.num_shards)
         ends = np.cumsum(self.data.kept[shards])
         at = int(np.searchsorted(ends, begin, side="right"))
         while at < len(shards) and ends[at] - self.data.kept[shards[at]] < end:
             k, first = int(shards[at]), int(ends[at] - self.data.kept[shards[at]])
             groups = self.data.file(k).groups if self.data.kept[k] else []
-            order = np.random.default_rng([self.seed, int(self._epoch), k]).permutation(len(groups))
-            for g in order.tolist() if self.shuffle else range(len(groups)):
+            order = self._drawn(OF_GROUPS, k).permutation(len(groups)) if self.shuffle else np.arange(len(groups))
+            for g in order.tolist():
                 low, high = groups[g]
                 here = slice(max(begin - first - low, 0), min(end - first, high) - low)
                 if here.start < here.stop and here.start < high - low:

@@ -76,6 +76,13 @@ class ShardedDataset(Dataset):
     def __getitem__(self, i: int) -> Any:
         return self.item(self.gather(i))
 
+    def __getitems__(self, which: list[int]) -> list[Any]:
+        """The items of a batch's indices, for a DataLoader: each group of rows they lie in is read once."""
+        rows = self.gather(which)
+        return [
+            self.item({name: tensor[i : i + 1].clone() for name, tensor in rows.items()}) for i in range(len(which))
+        ]
+
     def file(self, k: int) -> ShardFile:
         """Shard k, verified and open."""
         if k not in self._open:

@@ -82,6 +82,15 @@ def test_an_instance_from_anywhere_costs_its_group_of_rows_and_the_last_groups_a
     assert torch.equal(data.shard(0)[0].packed, made.packed)
 
 
+def test_a_loader_of_the_map_style_set_reads_each_group_of_rows_once_a_batch(made, monkeypatch):
+    data, read, original = datasets.load(made["parquet"], cache=1), [], ShardFile.rows
+    monkeypatch.setattr(ShardFile, "rows", lambda file, group: read.append(group) or original(file, group))
+    which = [250, 3, 120, 4, 251, 121]
+    items = next(iter(DataLoader(data, batch_sampler=[which], collate_fn=list)))
+    assert [item["number"] for item in items] == which and len(read) == 3
+    assert all(torch.equal(item["path"], data[i]["path"]) for item, i in zip(items, which, strict=True))
+
+
 def test_what_was_read_does_not_travel_to_workers(made):
     data = datasets.load(made["parquet"])
     _ = data[5]

@@ -103,6 +103,43 @@ def test_neighbours_are_torn_apart_by_a_buffer(folder, kept):
     assert together < 0.02 * len(kept)  # in order: nearly all; drawn from 4,096 and more: about 6 in 4,096
 
 
+@pytest.fixture(scope="module")
+def many_shards(tmp_path_factory):
+    """40 shards of 30, and one of three groups of rows and a part of one."""
+    path = tmp_path_factory.mktemp("many")
+    generate_dataset(DatasetConfig(count=1200, size=3, shard_size=30, endpoints="none"), path / "small")
+    generate_dataset(DatasetConfig(count=30_000, size=3, shard_size=30_000, endpoints="none"), path / "large")
+    return path
+
+
+def order_of(path, each, seed=0, epoch=0):
+    """The parts of `each` instances in the order in which they come, without a buffer."""
+    stream = datasets.stream(path, shuffle=True, seed=seed, buffer=1)
+    stream.set_epoch(epoch)
+    return list(dict.fromkeys(n // each for n in numbers(stream)))
+
+
+@pytest.mark.parametrize(("which", "each", "parts"), [("small", 30, 40), ("large", 8192, 4)])
+def test_shards_and_groups_of_rows_come_in_another_order_for_each_seed_and_epoch(many_shards, which, each, parts):
+    some = [order_of(many_shards / which, each, *how) for how in itertools.product((0, 1, 2**32), range(4))]
+    assert all(sorted(order) == list(range(parts)) for order in some)
+    assert all(order != list(range(parts)) for order in some) or parts == 4
+    assert len({tuple(order) for order in some}) > (11 if parts == 40 else 4)  # of 12; of 24 orders of four
+    firsts = sum(order.index(0) for order in some) / len(some)
+    assert 0.2 * parts < firsts < 0.8 * parts  # of 0 … parts - 1
+
+
+def test_each_use_of_random_numbers_has_its_own(folder):
+    def drawn(*use, seed=7, epoch=3):
+        stream = datasets.stream(folder, seed=seed)
+        stream.set_epoch(epoch)
+        return stream._drawn(*use).random()
+
+    uses = [drawn(1), *(drawn(2, k) for k in (0, 1, 2**32)), *(drawn(3, *of) for of in ((0, 0), (0, 1), (1, 0)))]
+    others = [drawn(1, seed=3, epoch=7), drawn(1, seed=7 << 32), drawn(1, seed=7, epoch=3 << 32), drawn(1, seed=2**62)]
+    assert len({*uses, *others}) == len(uses) + len(others)
+
+
 def test_an_epoch_set_later_reaches_workers_that_stay(folder):
     stream = datasets.stream(folder, shuffle=True, batch_size=256)
     rows = DataLoader(stream, batch_size=None, num_workers=1, persistent_workers=True)
