@@ -229,7 +229,8 @@ def _each_on_ray(job: Job, items: Iterable[Any], workers: int, fresh: bool) -> A
     if ours:
         own = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
         ray.init(log_to_driver=False, logging_level="error", **own)
-    options = {"num_cpus": 1, "max_calls": 1 if fresh else 0}
+    # Nothing is tried again unseen: a job that takes its worker down is its item's failure, as it is here
+    options = {"num_cpus": 1, "max_calls": 1 if fresh else 0, "max_retries": 0}
     remote = ray.remote(**options)(_answer_alone)
     left, running = iter(items), {}  # type: ignore[var-annotated]
     try:
@@ -252,6 +253,8 @@ def _each_on_ray(job: Job, items: Iterable[Any], workers: int, fresh: bool) -> A
     finally:
         for reference in running:
             ray.cancel(reference)
+        if running:  # until they have ended: whoever comes next may write where they wrote
+            ray.wait(list(running), num_returns=len(running))
         if ours:
             ray.shutdown()
 

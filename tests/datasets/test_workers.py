@@ -151,6 +151,40 @@ def test_workers_and_backends_that_cannot_be_are_refused(workers, backend, error
         check_workers(workers, backend)
 
 
+def die_or_say(folder, item):
+    (folder / f"begun {item}").open("a").write("x")
+    if item == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(0.5)  # as one that writes a checkpoint first
+        (folder / f"interrupted {item}").touch()
+        raise
+
+
+@pytest.mark.slow
+def test_ray_tries_no_job_twice_and_waits_for_those_it_cancels(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (mesasim[ray])")
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, time\nfrom contextlib import closing\nfrom functools import partial\nfrom pathlib import Path\n"
+        f"sys.path.insert(0, {str(HERE.parent)!r})\nfrom test_workers import die_or_say\nfrom mesasim.workers import each\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "with closing(each(partial(die_or_say, folder), [0, 2], workers=2, backend='ray')) as answers:\n"
+        "    assert 'WorkerCrashedError' in str(next(answers)[1])\n"
+        "    while not (folder / 'begun 2').exists():\n        time.sleep(0.01)\n"
+        "assert (folder / 'interrupted 2').exists()\n"
+    )
+    environment = {
+        **os.environ,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path]),
+    }
+    subprocess.run([sys.executable, str(script)], check=True, env=environment, cwd=tmp_path, capture_output=True)
+    assert (tmp_path / "begun 0").read_text() == "x"
+
+
 def test_ray_that_is_not_installed_is_said_to_be(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RuntimeError, match=r"not installed; allowed: local, or install mesasim\[ray\]"):
