@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ENGINE := $(shell find csrc cmake -name '*.cmake' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
-.PHONY: demo test test-emulated lint sign flavours sanitize fuzz soak docs bench clean
+.PHONY: demo test test-slow test-emulated lint sign flavours sanitize fuzz soak docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/mesasim run bandit-learning --out runs/demo --overwrite
 
 test: $(STAMP) test-emulated
 	$(BIN)/pytest -n auto --dist worksteal
+
+# What takes longer than a few seconds each: Ray, kills at random moments, starts of whole processes.
+test-slow: $(STAMP)
+	$(BIN)/pytest -n auto --dist worksteal -m slow
 
 # The CUDA kernels, compiled for the CPU and run there thread by thread (csrc/emulator): the tests of what they do, with
 # lanes in one order and then in the other.

@@ -161,6 +161,7 @@ def test_an_interrupt_leaves_whole_shards_nothing_half_written_and_can_be_gone_o
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1].decode()
+    assert list(folder.glob("mazes-*")), f"never started: {said}"
     assert process.returncode == 130 and said == "mesasim: interrupted\n"
     assert not list(folder.glob(".*.tmp")) and 3 <= len(list(folder.glob("mazes-*"))) < 60
     main([*flags, "--out", str(folder), "--resume"])
