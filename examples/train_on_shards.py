@@ -3,6 +3,7 @@
     python examples/train_on_shards.py
     torchrun --nproc-per-node 2 examples/train_on_shards.py     each process reads its own part of every epoch
 
+Under torchrun the first process makes the set, on a file system that all see, and tells the others where; it alone prints.
 The set is what `mesasim generate mazes --count 20000 --size 4 --shards 8 --out mazes-4` writes."""
 
 import os
@@ -27,13 +28,17 @@ def cells(mazes, solutions):
 
 def main(folder=None, count=20_000, epochs=4):
     """Share of first moves that are right in the last quarter of training."""
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
+    ranks, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     if ranks > 1:
         dist.init_process_group("gloo")
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as own:
-        folder = Path(folder or own) / f"mazes-4-{dist.get_rank() if ranks > 1 else 0}"
-        generate_dataset(DatasetConfig(count=count, size=(4, 4), shard_size=-(-count // 8)), folder)
+        where = [str(Path(folder or own) / "mazes-4")]
+        if rank == 0:
+            generate_dataset(DatasetConfig(count=count, size=(4, 4), shard_size=-(-count // 8)), Path(where[0]))
+        if ranks > 1:
+            dist.broadcast_object_list(where)  # which waits until the set is there
+        folder = Path(where[0])
         stream = datasets.stream(folder, shuffle=True, buffer=4096, batch_size=256, equal=True)
         loader = DataLoader(stream, batch_size=None)
         network = torch.nn.Sequential(
@@ -52,6 +57,8 @@ def main(folder=None, count=20_000, epochs=4):
                 optimizer.step()
                 optimizer.zero_grad()
                 right.append((answer.argmax(1) == move).float().mean().item())
+        if ranks > 1:
+            dist.barrier()  # the folder goes with the first process's
     if ranks > 1:
         dist.destroy_process_group()
     last = right[-len(right) // 4 :]
@@ -59,4 +66,6 @@ def main(folder=None, count=20_000, epochs=4):
 
 
 if __name__ == "__main__":
-    print(f"{main():.1%} of first moves are right")
+    right = main()
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(f"{right:.1%} of first moves are right")
