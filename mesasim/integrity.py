@@ -51,7 +51,7 @@ def _locked(path: Path) -> int:
                 who = os.read(handle, 20).decode(errors="replace") or "another"
                 os.close(handle)
                 message = f"{path.parent} is being worked in by process {who}; allowed: one at a time"
-                raise BlockingIOError(errno.EWOULDBLOCK, message) from None
+                raise BlockingIOError(message) from None
             time.sleep(0.02)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):

@@ -152,7 +152,7 @@ def test_a_folder_that_is_being_trained_in_is_refused_until_its_process_is_kille
     try:
         assert other.stdout.readline() == "held\n"
         before = files(run)
-        with pytest.raises(BlockingIOError, match=f"run: {run} is being trained in by process {other.pid}$"):
+        with pytest.raises(BlockingIOError, match=f"{run} is being worked in by process {other.pid};"):
             train(CONFIG, run, resume=resume)
         assert files(run) == before
     finally:
@@ -166,7 +166,7 @@ def test_a_training_holds_its_folder_to_its_end(tmp_path):
     refused = []
 
     def another(row):
-        with pytest.raises(BlockingIOError, match=f"by process {os.getpid()}$"):
+        with pytest.raises(BlockingIOError, match=f"by process {os.getpid()};"):
             train(CONFIG, tmp_path, resume=True)
         refused.append(row["iteration"])
 
@@ -215,7 +215,7 @@ def test_a_run_folder_that_cannot_be_written_to_is_refused_before_training(small
     before = files(folder)
     assert mount("remount,ro").returncode == 0
     monkeypatch.setattr(Trainer, "iterate", lambda self: pytest.fail("trained"))
-    with pytest.raises(OSError, match=f"Read-only file system: '{folder}/training.lock'"):
+    with pytest.raises(OSError, match=f"Read-only file system: '{folder}/.lock'"):
         train(CONFIG, folder, resume=True)
     with pytest.raises(OSError, match=f"Read-only file system: '{folder}/new'"):
         train(CONFIG, folder / "new")
