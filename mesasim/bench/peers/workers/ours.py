@@ -1,14 +1,9 @@
 """Our side, as a worker like the peers': a work of each kind to a protocol.Work. Through the public calls alone, so that an
-older commit's package answers too (bench/compare.py)."""
+older commit's package answers too (bench/compare.py); each kind imports for itself what it calls, so that a package without
+one kind still does the others."""
 
 import torch
 from protocol import Work
-
-from mesasim import tsp
-from mesasim.agents import NetworkConfig
-from mesasim.mazes import generate
-from mesasim.train.ppo import PPOConfig, Trainer
-from mesasim.vector import MesaVectorEnv
 
 STEPS = 100  # a call, so that each holds whole episodes with their resets
 POOL_ENTRIES = 1 << 20  # random actions drawn beforehand
@@ -23,6 +18,8 @@ def mesasim(work, threads):
 
 def _stepping(work, threads):
     """Copying the actions in is part of the time."""
+    from mesasim.vector import MesaVectorEnv
+
     count = work["num_envs"]
     env = MesaVectorEnv(
         work["world"], count, num_threads=threads, seed=1, autoreset_mode="SameStep",
@@ -47,6 +44,8 @@ def _stepping(work, threads):
 
 def _mazes(work, threads):
     """New mazes every call."""
+    from mesasim.mazes import generate
+
     size, count, first = work["size"], work["count"], [0]
 
     def once():
@@ -62,6 +61,8 @@ def _mazes(work, threads):
 
 def _tours(work, threads):
     """Solves the instances that the peer just solved, in one call, again and again; found: [which, order, proved]."""
+    from mesasim import tsp
+
     points = torch.tensor(work["points"], dtype=torch.float64)
     chosen = list(range(len(points)))
     solved = []
@@ -83,6 +84,9 @@ def _tours(work, threads):
 
 def _training(work, threads):
     """A call is an iteration."""
+    from mesasim.agents import NetworkConfig
+    from mesasim.train.ppo import PPOConfig, Trainer
+
     config = PPOConfig(
         world="Bandit-v0", options={"arms": 5, "pulls": 10}, network=NetworkConfig(work["network"], hidden=work["hidden"]),
         num_envs=work["num_envs"], rollout_steps=work["rollout_steps"], epochs=work["epochs"],
