@@ -93,6 +93,8 @@ def test_a_worker_that_does_not_answer_is_given_up(worker, monkeypatch):
     with pytest.raises(WorkerFailed, match="no answer in 0 s"):
         worker.run(0.01)
     assert not worker.alive
+    with pytest.raises(WorkerFailed, match="was closed before"):
+        worker.prepare({"units": 1})
 
 
 class Scripted:
@@ -268,3 +270,8 @@ def test_peers_workers_import_nothing_of_mesasim():
         imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
         imported += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         assert any(name.startswith("mesasim") for name in imported) == (file.name == "ours.py"), file.name
+
+
+def test_each_kind_of_ours_imports_for_itself():
+    outside = [node for node in ast.parse((WORKERS / "ours.py").read_text()).body if isinstance(node, ast.ImportFrom)]
+    assert [node.module for node in outside] == ["protocol"]

@@ -49,6 +49,8 @@ class Worker:
 
     def _ask(self, message: dict[str, Any], patience: float) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
+        if self.process.stdin.closed:
+            raise WorkerFailed("was closed before")
         try:
             print(json.dumps(message), file=self.process.stdin, flush=True)
             ready, _, _ = select.select([self.process.stdout], [], [], patience)
