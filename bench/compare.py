@@ -1,11 +1,14 @@
 """Is the working tree slower than a commit? Builds both the same way in a temporary folder, runs every benchmark in two
-worker processes in turn, and compares units a CPU second round by round.
+worker processes in turn, and compares units a CPU second round by round; with several threads units a second by the clock, too,
+since lost parallelism spares CPU time.
 
     python bench/compare.py BASE [--only PATTERN] [--rounds 15] [--seconds .15] [--threshold .05] [--json FILE]
     python bench/compare.py --sites FOLDER FOLDER     # two folders that hold a built package mesasim; nothing is built
 
 Prints a Markdown table: the median ratio and an interval of it, from the sign test, so that nothing is assumed about how times
-vary. "slower" and "faster" mean that the whole interval is beyond the threshold; exit status 1 if anything is slower."""
+vary. "slower" and "faster" mean that the whole interval is beyond the threshold; either clock is enough for "slower". Exit
+status 1 if anything is slower, or fails where the base does not; what the base cannot do is skipped. The base's build is kept by
+its hash under build/compare/."""
 
 from __future__ import annotations
 
@@ -15,18 +18,22 @@ import math
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mesasim.bench.peers.processes import Worker, WorkerFailed
 from mesasim.bench.peers.works import points
+from mesasim.devices import usable_cores
 from mesasim.runs import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "build" / "compare"  # bases built before
 BUILT = ("CMakeLists.txt", "cmake", "csrc", "mesasim")  # what a build reads
 CONFIDENCE = 0.95
 Benchmarks = dict[str, tuple[int, dict[str, Any]]]  # name → threads, work
@@ -80,18 +87,47 @@ def verdict(ratios: list[float], threshold: float) -> dict[str, Any]:
     return {"ratio": statistics.median(ratios), "low": low, "high": high, "verdict": said}
 
 
-def compare(base: Worker, tree: Worker, work: dict[str, Any], rounds: int, seconds: float) -> list[float]:
-    """Ratios of units a CPU second, one a round; who goes first changes from round to round."""
-    for worker in (base, tree):
-        worker.prepare(work)
-        worker.run(seconds / 4)  # pages and clocks
+class TreeFailed(RuntimeError):
+    """The tree cannot do what the base can."""
+
+
+def judged(rounds: list[dict[str, float]], threads: int, threshold: float) -> dict[str, Any]:
+    """The verdict by CPU time; with several threads the clock's beside it as wall_ratio, wall_low and wall_high."""
+    row = verdict([ratios["cpu"] for ratios in rounds], threshold)
+    if threads > 1:
+        wall = verdict([ratios["wall"] for ratios in rounds], threshold)
+        said = {row["verdict"], wall.pop("verdict")}
+        row["verdict"] = next((word for word in ("slower", "faster") if word in said), "")
+        row |= {f"wall_{name}": value for name, value in wall.items()}
+    return row
+
+
+def compare(base: Worker, tree: Worker, work: dict[str, Any], rounds: int, seconds: float) -> list[dict[str, float]]:
+    """Ratios of units a CPU second ("cpu") and a second by the clock ("wall"), one of each a round; who goes first changes from
+    round to round. WorkerFailed if the base fails, TreeFailed if only the tree does."""
+
+    def ask(worker: Worker, seconds: float) -> dict[str, Any]:
+        try:
+            return worker.run(seconds)
+        except WorkerFailed as error:
+            raise (TreeFailed(str(error)) if worker is tree else error) from None
+
+    base.prepare(work)
+    ask(base, seconds / 4)  # pages and clocks
+    try:
+        tree.prepare(work)
+    except WorkerFailed as error:
+        raise TreeFailed(str(error)) from None
+    ask(tree, seconds / 4)
     ratios = []
     for index in range(rounds):
-        rate = {}
-        for worker in (base, tree) if index % 2 == 0 else (tree, base):
-            answer = worker.run(seconds)
-            rate[worker] = answer["units"] / answer["cpu"]
-        ratios.append(rate[tree] / rate[base])
+        first, second = (base, tree) if index % 2 == 0 else (tree, base)
+        answers = {first: ask(first, seconds), second: ask(second, seconds)}
+        rates = {
+            clock: {worker: answer["units"] / answer[clock] for worker, answer in answers.items()}
+            for clock in ("cpu", "wall")
+        }
+        ratios.append({clock: rate[tree] / rate[base] for clock, rate in rates.items()})
     return ratios
 
 
@@ -107,7 +143,7 @@ def build(source: Path, folder: Path) -> Path:
     # Both trees compile from paths alike, so that a file they share is compiled once.
     env = {**os.environ, "CCACHE_BASEDIR": str(folder), "CCACHE_NOHASHDIR": "1"}
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL, env=env)
-    build_it = ["cmake", "--build", str(folder / "build"), "--parallel"]
+    build_it = ["cmake", "--build", str(folder / "build"), "--parallel", str(usable_cores())]
     subprocess.run(build_it, check=True, stdout=subprocess.DEVNULL, env=env)
     shutil.copytree(
         source / "mesasim", folder / "site" / "mesasim", ignore=shutil.ignore_patterns("*.so", "__pycache__")
@@ -117,14 +153,34 @@ def build(source: Path, folder: Path) -> Path:
     return folder / "site"
 
 
+def commit_hash(base: str) -> str:
+    """Of the commit that git knows by this name."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise ValueError(f"base: got {base!r}, allowed: a commit that git knows")
+    return asked.stdout.strip()
+
+
 def checkout(commit: str, folder: Path) -> Path:
-    """The commit's files."""
+    """The commit's files, all of them: which of them an older build reads is its own affair."""
     folder.mkdir(parents=True)
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit, *BUILT], capture_output=True, check=False)
-    if archive.returncode:
-        raise ValueError(f"base: got {commit!r}, which git does not know: {archive.stderr.decode().strip()}")
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
     return folder
+
+
+def base_site(base: str, folder: Path) -> Path:
+    """The commit's built package, from KEPT if this Python built it before; `folder` is for building it."""
+    commit = commit_hash(base)
+    kept = KEPT / f"{commit}-{sys.implementation.cache_tag}"
+    if not kept.exists():
+        built = build(checkout(commit, folder / "source"), folder)
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as whole:  # renamed once it is complete
+            shutil.copytree(built, Path(whole) / "site")
+            (Path(whole) / "site").rename(kept)
+    return kept
 
 
 def working_tree(folder: Path) -> Path:
@@ -146,28 +202,41 @@ def worlds_of(site: Path) -> list[str]:
     return json.loads(asked.stdout)
 
 
-def run(sites: tuple[Path, Path], pattern: str, rounds: int, seconds: float, threshold: float) -> list[dict[str, Any]]:
-    """A row a benchmark; one that a side cannot do says so. Rows are printed as they come."""
+def run(
+    sites: tuple[Path, Path], pattern: str, rounds: int, seconds: float, threshold: float,
+    report: Callable[[dict[str, Any]], None],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A row a benchmark, reported as it comes; one that a side cannot do says so, and has "failed" if it is the tree."""
     interval([1.0] * rounds)  # refuses too few before anything is measured
-    workers: dict[int, list[Worker]] = {}
+    workers: dict[tuple[int, Path], Worker] = {}
+
+    def worker(threads: int, site: Path) -> Worker:
+        kept = workers.get((threads, site))
+        if kept is None or not kept.alive:  # after a hang or a crash
+            if kept is not None:
+                kept.close()
+            workers[threads, site] = Worker("mesasim", sys.executable, threads, site=site)
+        return workers[threads, site]
+
     rows = []
+    worlds = list(dict.fromkeys(world for site in reversed(sites) for world in worlds_of(site)))
     try:
-        for name, (threads, work) in benchmarks(worlds_of(sites[1])).items():
+        for name, (threads, work) in benchmarks(worlds).items():
             if not re.search(pattern, name):
                 continue
-            if threads not in workers:
-                workers[threads] = [Worker("mesasim", sys.executable, threads, site=site) for site in sites]
-            pair = workers[threads]
+            row: dict[str, Any] = {"name": name, "num_threads": threads}
             try:
-                row = verdict(compare(*pair, work, rounds, seconds), threshold)
+                base, tree = (worker(threads, site) for site in sites)
+                row |= judged(compare(base, tree, work, rounds, seconds), threads, threshold)
             except WorkerFailed as error:
-                row = {"verdict": f"not compared: {error}"}
-            rows.append({"name": name, **row})
-            print(markdown(rows[-1]), flush=True)
+                row["verdict"] = f"not compared: the base fails: {error}"
+            except TreeFailed as error:
+                row |= {"verdict": f"fails, the base does not: {error}", "failed": True}
+            rows.append(row)
+            report(row)
     finally:
-        for pair in workers.values():
-            for worker in pair:
-                worker.close()
+        for one in workers.values():
+            one.close()
     if not rows:
         raise ValueError(f"only: got {pattern!r}, which matches no benchmark")
     return rows
@@ -175,8 +244,13 @@ def run(sites: tuple[Path, Path], pattern: str, rounds: int, seconds: float, thr
 
 def markdown(row: dict[str, Any]) -> str:
     """A line of the table."""
-    measured = f"{row['ratio']:.3f} | {row['low']:.3f} to {row['high']:.3f}" if "ratio" in row else " | "
-    return f"| {row['name']} | {measured} | {row['verdict']} |"
+
+    def measured(clock: str) -> str:
+        if f"{clock}ratio" not in row:
+            return " | "
+        return f"{row[f'{clock}ratio']:.3f} | {row[f'{clock}low']:.3f} to {row[f'{clock}high']:.3f}"
+
+    return f"| {row['name']} | {measured('')} | {measured('wall_')} | {row['verdict']} |"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -195,17 +269,27 @@ def main(arguments: list[str] | None = None) -> int:
         sites = given.sites and tuple(site.resolve() for site in given.sites)
         if sites is None:
             folder = Path(temporary)
-            base = build(checkout(given.base, folder / "base" / "source"), folder / "base")
-            sites = base, build(working_tree(folder / "tree" / "source"), folder / "tree")
+            sites = (
+                base_site(given.base, folder / "base"),
+                build(working_tree(folder / "tree" / "source"), folder / "tree"),
+            )
+        print(f"{provenance()['machine']}; the working tree's units a second over the base's, {given.rounds} rounds\n")
         print(
-            f"{provenance()['machine']}; the working tree's units a CPU second over the base's, {given.rounds} rounds\n"
+            "| benchmark | by CPU time | interval | by the clock | interval | |\n|---|---|---|---|---|---|", flush=True
         )
-        print("| benchmark | ratio | interval | |\n|---|---|---|---|")
-        rows = run(sites, given.only, given.rounds, given.seconds, given.threshold)
-    if given.json:
-        given.json.write_text("".join(json.dumps({**row, **provenance()}) + "\n" for row in rows))
-    return int(any(row["verdict"] == "slower" for row in rows))
+        if given.json:
+            given.json.write_text("")
+
+        def report(row: dict[str, Any]) -> None:
+            print(markdown(row), flush=True)
+            if given.json:
+                with given.json.open("a") as file:
+                    print(json.dumps({**row, **provenance()}), file=file)
+
+        rows = run(sites, given.only, given.rounds, given.seconds, given.threshold, report)
+    return int(any(row["verdict"] == "slower" or row.get("failed") for row in rows))
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # temporary folders and workers go
     sys.exit(main())

@@ -1,12 +1,15 @@
 """bench/compare.py: the verdicts are those of the interval, and a slowdown that is planted is found."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import mesasim
+from mesasim.bench.peers.processes import WorkerFailed
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOWED = """
@@ -95,6 +98,111 @@ def test_a_planted_slowdown_is_found_and_what_is_not_slower_is_not(comparing, tm
 
 def test_an_unknown_commit_and_an_empty_choice_are_refused(comparing, tmp_path):
     with pytest.raises(ValueError, match="base: got 'no-such-commit'"):
-        comparing.checkout("no-such-commit", tmp_path / "source")
+        comparing.commit_hash("no-such-commit")
     with pytest.raises(SystemExit):
         comparing.main([])
+
+
+def test_lost_parallelism_is_slower_though_it_spares_cpu_time(comparing):
+    rounds = [{"cpu": 1.2, "wall": 0.6}] * 9
+    row = comparing.judged(rounds, 2, 0.05)
+    assert row["verdict"] == "slower" and row["ratio"] == 1.2 and row["wall_ratio"] == 0.6
+    assert comparing.judged(rounds, 1, 0.05)["verdict"] == "faster"
+    assert "| 1.200 | 1.200 to 1.200 | 0.600 | 0.600 to 0.600 | slower |" in comparing.markdown({"name": "x", **row})
+
+
+class Fake:
+    """A worker whose rounds take as long in both clocks, whatever the site; `Fake.broken` of a site: works that end it."""
+
+    made, broken = [], {}
+
+    def __init__(self, library, python, threads, site):
+        self.site, self.alive, self.work = site, True, None
+        Fake.made.append(self)
+
+    def prepare(self, work):
+        assert self.alive
+        self.work = work
+
+    def run(self, seconds):
+        if self.work in Fake.broken.get(self.site, ()):
+            self.close()
+            raise WorkerFailed("no answer in 90 s")
+        return {"units": 1, "wall": 1, "cpu": 1}
+
+    def close(self):
+        self.alive = False
+
+
+@pytest.fixture
+def faked(comparing, monkeypatch):
+    """bench/compare.py on three works without a real worker."""
+    monkeypatch.setattr(comparing, "Worker", Fake)
+    monkeypatch.setattr(comparing, "worlds_of", lambda site: [])
+    monkeypatch.setattr(comparing, "benchmarks", lambda worlds: {name: (1, name) for name in "abc"})
+    monkeypatch.setattr(Fake, "made", [])
+    monkeypatch.setattr(Fake, "broken", {})
+    return comparing
+
+
+@pytest.mark.parametrize(("side", "status"), [(0, 0), (1, 1)])
+def test_what_only_the_tree_cannot_do_fails_and_the_rest_goes_on_with_new_workers(faked, tmp_path, side, status):
+    sites = [tmp_path / "base", tmp_path / "tree"]
+    Fake.broken[sites[side]] = ("b",)
+    out = tmp_path / "rows.jsonl"
+    assert faked.main(["--sites", *map(str, sites), "--rounds", "6", "--json", str(out)]) == status
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    words = ("not compared: the base fails: no answer", "fails, the base does not: no answer")
+    assert rows[1]["verdict"].startswith(words[side])
+    assert [rows[0]["verdict"], rows[2]["verdict"]] == ["", ""]  # a worker that is closed is not asked again
+    assert len(Fake.made) == 3 and not any(worker.alive for worker in Fake.made)
+
+
+def test_rows_are_written_as_they_come(faked, tmp_path, monkeypatch):
+    judged, seen = faked.judged, []
+
+    def interrupted(*args):
+        seen.append(args)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return judged(*args)
+
+    monkeypatch.setattr(faked, "judged", interrupted)
+    out = tmp_path / "rows.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        faked.main(["--sites", str(tmp_path / "base"), str(tmp_path / "tree"), "--rounds", "6", "--json", str(out)])
+    assert [json.loads(line)["name"] for line in out.read_text().splitlines()] == ["a", "b"]
+
+
+def test_a_base_is_built_once_of_all_its_files(comparing, tmp_path, monkeypatch):
+    built = []
+
+    def build(source, folder):
+        built.append(sorted(path.name for path in source.iterdir()))
+        (folder / "site").mkdir()
+        (folder / "site" / "engine").write_text("built")
+        return folder / "site"
+
+    monkeypatch.setattr(comparing, "build", build)
+    monkeypatch.setattr(comparing, "KEPT", tmp_path / "kept")
+    sites = [comparing.base_site("HEAD", tmp_path / name) for name in ("first", "second")]
+    assert sites[0] == sites[1] and (sites[0] / "engine").read_text() == "built"
+    assert len(built) == 1 and {"pyproject.toml", "CMakeLists.txt", "tests"} <= set(built[0])
+
+
+def test_temporary_folders_go_on_sigterm(tmp_path):
+    slow = tmp_path / "base"  # worlds_of() waits in it
+    (slow / "mesasim").mkdir(parents=True)
+    (slow / "mesasim" / "__init__.py").write_text("import time; time.sleep(60)")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    command = [sys.executable, "-u", str(ROOT / "bench" / "compare.py"), "--sites", str(slow), str(slow)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("|---"):
+        assert process.poll() is None
+    assert list(temporary.iterdir())
+    process.terminate()
+    assert process.wait(20) == 143 and not list(temporary.iterdir())
+    process.stdout.close()
