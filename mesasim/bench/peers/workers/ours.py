@@ -87,8 +87,10 @@ def _training(work, threads):
     from mesasim.agents import NetworkConfig
     from mesasim.train.ppo import PPOConfig, Trainer
 
+    hide = {"hide": tuple(work["hide"])} if "hide" in work else {}  # older packages do not know it
     config = PPOConfig(
-        world="Bandit-v0", options={"arms": 5, "pulls": 10}, network=NetworkConfig(work["network"], hidden=work["hidden"]),
+        world="Bandit-v0", options={"arms": 5, "pulls": 10},
+        network=NetworkConfig(work["network"], hidden=work["hidden"], **hide),
         num_envs=work["num_envs"], rollout_steps=work["rollout_steps"], epochs=work["epochs"],
         minibatches=work["minibatches"], num_threads=threads, schedule="constant",
     )  # fmt: skip
