@@ -130,6 +130,45 @@ def test_ratios_are_of_medians_by_each_clock():
     assert again["aim_met"] is True
 
 
+def test_who_goes_first_alternates_but_tours_follow_the_peers():
+    for group, order in (("mazes", "toottoot"), ("tours", "totototo")):
+        said = []
+
+        class Noted(Scripted):
+            def run(self, seconds, span=None, said=said):
+                said.append(self.letter)
+                return super().run(seconds, span)
+
+        round_ = (1, 1, 1, [[0, [0, 1, 2, 3], True]])
+        theirs, ours = Noted([round_] * 4), Noted([round_] * 4)
+        theirs.letter, ours.letter = "t", "o"
+        work = {"kind": group, "points": SQUARE}
+        compare(Pair("mazelib", group, work, work, "ours"), theirs, ours, 4, 1.0)
+        assert "".join(said) == order
+
+
+def test_training_is_judged_between_equal_networks_and_tells_their_parameters(monkeypatch):
+    listed = works.training()
+    assert all((pair.aim is not None) == (pair.ours["network"] == "lstm") for pair in listed)
+    monkeypatch.syspath_prepend(WORKERS)
+    import ours
+
+    lstm = {**listed[0].ours, "num_envs": 8}
+    facts = ours.mesasim(lstm, 1).facts
+    for name in ("ours", "protocol"):
+        monkeypatch.delitem(sys.modules, name)
+    assert facts["parameters"] == 4 * 64 * (7 + 64 + 2) + 64 * 6 + 6  # torch's LSTM on 7 inputs; heads of 5 and 1
+
+    class Sized(Scripted):
+        def prepare(self, work):
+            return {"parameters": self.bytes_per_step}
+
+    row = compare(listed[0], Sized([(1, 1, 1)], 19078), Sized([(1, 1, 1)], 19078), 1, 1.0)
+    assert row["peer_parameters"] == row["our_parameters"] == 19078
+    told = {"peer": "sb3-contrib", "peer_version": "2", "what": "", "ours": "", "num_threads": 1, "aim": 10, "note": ""}
+    assert "parameters: 19,078 / 19,078" in page.cells({**told, **row})[-1]
+
+
 def test_what_has_no_counterpart_is_measured_alone():
     row = compare(stepping(ours=False), Scripted([(10, 1, 1)]), None, 1, 1.0)
     assert row["peer_per_second"] == 10 and "ratio_per_second" not in row

@@ -92,12 +92,17 @@ def compare(pair: Pair, their: Runner, our: Runner | None, rounds: int, seconds:
     facts = their.prepare(pair.theirs)
     our_facts = our.prepare(pair.ours) if our is not None and pair.ours is not None else {}
     theirs, ours = [], []
-    for _ in range(rounds):
+    for index in range(rounds):
+        # Tours need theirs first: ours solves those that it just did.
+        ours_first = our is not None and pair.group != "tours" and index % 2 == 1
+        if our is not None and ours_first:
+            ours.append(our.run(seconds))
         theirs.append(their.run(seconds))
-        if our is not None:
+        if our is not None and not ours_first:
             ours.append(our.run(seconds, span=[which for which, *_ in theirs[-1].get("found", [])] or None))
     row: dict[str, Any] = {
         "rounds": rounds, "seconds": seconds, "peer_bytes_per_step": facts.get("bytes_per_step"),
+        "peer_parameters": facts.get("parameters"), "our_parameters": our_facts.get("parameters"),
         **rates("peer", theirs),
     }  # fmt: skip
     if our is not None:

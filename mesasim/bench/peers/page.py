@@ -74,6 +74,10 @@ def cells(row: dict[str, Any]) -> list[str]:
     note = row["note"]
     if "gap_percent" in row:
         note = f"theirs {row['gap_percent']:.2f} % above the optimum, {row['optimal_share']:.0%} optimal"
+    counted = [row.get(f"{side}_parameters") for side in ("peer", "our")]
+    if any(counted):
+        weights = "parameters: " + " / ".join(f"{count:,}" for count in counted if count is not None)
+        note = f"{weights}; {note}" if note else weights
     return [*named, moved, rate("peer"), rate("our"), times, aim, note]
 
 
