@@ -314,3 +314,12 @@ def test_peers_workers_import_nothing_of_mesasim():
 def test_each_kind_of_ours_imports_for_itself():
     outside = [node for node in ast.parse((WORKERS / "ours.py").read_text()).body if isinstance(node, ast.ImportFrom)]
     assert [node.module for node in outside] == ["protocol"]
+
+
+def test_peers_in_jax_draw_no_actions_while_they_are_timed():
+    """JAX is not installed here, so the source is read: of _jax's inner functions, which are what is timed, none draws."""
+    tree = ast.parse((WORKERS / "stepping.py").read_text())
+    (driver,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_jax"]
+    inner = [node for part in driver.body for node in ast.walk(part) if isinstance(node, ast.FunctionDef)]
+    assert {"loop", "body", "call", "once"} <= {node.name for node in inner}
+    assert not any(isinstance(n, ast.Attribute) and n.attr == "randint" for node in inner for n in ast.walk(node))

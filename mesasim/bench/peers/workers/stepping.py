@@ -1,15 +1,14 @@
 """Peers' environments, random actions, automatic reset: a function a peer from a work {"env": …, "num_envs": …, "mode": …} to
 a protocol.Work whose units are environment steps. Imports nothing of mesasim.
 
-Each is driven as its own documentation does for speed. JAX libraries by one of two modes: "scan" (a compiled loop of SCAN steps
-that draws its actions; observation and reward are carried, so that each step computes them) or "calls" (one compiled batch
-of steps a call, actions drawn beforehand). What has no threads runs in as many processes."""
+Each is driven as its own documentation does for speed. JAX libraries by one of two modes: "scan" (a compiled loop of POOL steps;
+observation and reward are carried, so that each step computes them) or "calls" (one compiled batch of steps a call). In both,
+as in ours, actions come from a pool drawn beforehand. What has no threads runs in as many processes."""
 
 import numpy as np
 from protocol import Work
 
-SCAN = 64  # steps in a compiled loop
-POOL = 64  # rows of random actions drawn beforehand
+POOL = 64  # rows of random actions drawn beforehand; steps in a compiled loop
 
 
 def pufferlib(work, threads):
@@ -196,25 +195,26 @@ def _jax(reset, step, num_actions, work, keyed=True):
     def keys(key):
         return jax.random.split(key, count) if keyed else None
 
+    pool = jax.random.randint(jax.random.key(4), (POOL, count), 0, num_actions)
+
     if work["mode"] == "scan":
 
         @jax.jit
-        def loop(state, handed, key):
-            def body(carry, key):
-                acting, stepping = jax.random.split(key)
-                actions = jax.random.randint(acting, (count,), 0, num_actions)
-                return step(keys(stepping), carry[0], actions), None
+        def loop(state, handed, key, pool):
+            def body(carry, row):
+                key, actions = row
+                return step(keys(key), carry[0], actions), None
 
             key, using = jax.random.split(key)
-            (state, handed), _ = jax.lax.scan(body, (state, handed), jax.random.split(using, SCAN))
+            (state, handed), _ = jax.lax.scan(body, (state, handed), (jax.random.split(using, POOL), pool))
             return state, handed, key
 
         held["handed"] = handed
 
         def once():
-            held["state"], held["handed"], held["key"] = loop(held["state"], held["handed"], held["key"])
+            held["state"], held["handed"], held["key"] = loop(held["state"], held["handed"], held["key"], pool)
             jax.block_until_ready(held["handed"])
-            return SCAN * count
+            return POOL * count
 
     else:
 
@@ -224,10 +224,10 @@ def _jax(reset, step, num_actions, work, keyed=True):
             state, handed = step(keys(using), state, actions)
             return state, handed, key
 
-        pool = [jax.random.randint(key, (count,), 0, num_actions) for key in jax.random.split(jax.random.key(4), POOL)]
+        rows = list(pool[:8])
 
         def once():
-            for actions in pool[:8]:
+            for actions in rows:
                 held["state"], handed, held["key"] = call(held["state"], held["key"], actions)
             jax.block_until_ready(handed)
             return 8 * count
