@@ -19,7 +19,6 @@ from mesasim.runs import cpu_name
 
 PAGE, FIGURE = "peers.md", "peers.png"
 KEY = ("group", "peer", "what", "num_threads")
-FIGURE_ROWS = 24  # of a panel: beyond that its labels cannot be read
 
 
 def rows_file(out: Path) -> Path:
@@ -118,8 +117,7 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
         fewest = min((row["num_threads"] for row in chosen), default=1)
         chosen = [row for row in chosen if row["num_threads"] == fewest]
         if chosen:
-            step = -(-len(chosen) // FIGURE_ROWS)
-            panels[group] = sorted(chosen, key=lambda row: row["ratio_per_cpu_second"])[::step]
+            panels[group] = sorted(chosen, key=lambda row: row["ratio_per_cpu_second"])
     heights = [len(chosen) + 2 for chosen in panels.values()] or [1]
     drawing, axes = plt.subplots(
         len(heights), 1, figsize=(9, 0.24 * sum(heights) + 0.6), height_ratios=heights, squeeze=False,
@@ -127,8 +125,10 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
     )  # fmt: skip
     for axis, (group, chosen) in zip(axes[:, 0], panels.items(), strict=False):
         values = [row["ratio_per_cpu_second"] for row in chosen]
-        names = [f"{row['peer']}: {row['what']}" for row in chosen]
-        axis.barh(names, [value - 1 for value in values], left=1, color="#3b6ea5")
+        places = range(len(chosen))
+        axis.barh(places, [value - 1 for value in values], left=1, color="#3b6ea5")
+        axis.set_yticks(places, [f"{row['peer']}: {row['what']}" for row in chosen])
+        axis.set_ylim(-0.6, len(chosen) - 0.4)
         axis.set_xscale("log")
         axis.axvline(1, color="black", linewidth=0.8)
         axis.set_xlim(min(0.5, *values) / 1.5, max(values) * 3)
