@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mesasim.experiments import experiments
-from mesasim.integrity import LOCK, held, write_whole
+from mesasim.integrity import LOCK, held, remove_leftovers, write_whole
 from mesasim.output import output
 from mesasim.results import SUMMARY, read_summary
 from mesasim.shards.files import read_json
@@ -62,6 +62,7 @@ def run_sweep(
         raise FileExistsError(f"out: got {out}, which is a file; allowed: a folder")
     with held(out):
         _claim(plan, out, resume)
+        remove_leftovers(out)
         return _run(plan, todo, out, workers, backend, report)
 
 

@@ -269,3 +269,10 @@ def test_kills_at_random_moments_change_no_result(tmp_path):
     command = [sys.executable, str(FAULTS), "--kills", "4", "--what", "sweep"]
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     assert "sweep: 4 kills" in said and "FAILED" not in said
+
+
+def test_what_a_killed_sweep_had_not_finished_writing_is_gone_after_the_next(tmp_path):
+    left = tmp_path / ".results.csv.27610.tmp"
+    left.write_text("half a ta")
+    run_sweep(Plan(), [], tmp_path, resume=True)
+    assert not left.exists() and (tmp_path / "results.csv").exists()
