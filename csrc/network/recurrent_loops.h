@@ -218,7 +218,8 @@ MESA_LOOPS inline void backward_tile(const PackedLayer<Real>& packed, const Laye
       Real *slope = slopes + i * by, *by_state = later + i * h;
       for (int64_t k = 0; k < s.hidden; ++k) by_state[k] += given[k];
       if (s.lstm) {
-        cell_before(s, run, step, first + i, kept - made.by_step * s.kept() + 4 * h, cell);
+        const Real* last = step == 0 ? nullptr : made.kept + (at - made.by_step) * s.kept() + 4 * h;
+        cell_before(s, run, step, first + i, last, cell);
         lstm_back(h, kept, cell, by_state, by_cells + i * h, slope);
       } else {
         gru_back(h, kept, rows + i * s.row(), by_state, slope, passed + i * h);

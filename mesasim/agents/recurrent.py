@@ -73,15 +73,14 @@ class Recurrent(Network):
         return self.cleared(num_slots, self.hidden * (2 if self.cell == "lstm" else 1))
 
     def advance(self, inputs: Tensor, is_first: Tensor, carry: Tensor) -> tuple[Tensor, Tensor]:
-        return self.run(inputs, is_first, carry, starts_of(is_first))
+        return self.run(inputs, is_first, carry, None)
 
     def unroll_from(self, obs: Observation, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> Output:
-        steps = starts_of(is_first) if starts is None else sorted({0, *starts})
-        return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, steps))
+        return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, starts))
 
-    def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """`advance`; between two `starts`, of which 0 is one, the core runs uninterrupted. On the CPU it is the native one
-        (recurrent_layer.py), which needs no `starts`."""
+    def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> tuple[Tensor, Tensor]:
+        """`advance`, told the steps of which alone `is_first` may hold anywhere (None: unknown). On the CPU the core is the native
+        one (recurrent_layer.py), which needs not be told."""
         inputs = self.embed(inputs)
         if inputs.device.type == "cpu":
             hidden, carry = run_layer(self.core, inputs, is_first, carry)
@@ -90,10 +89,12 @@ class Recurrent(Network):
         return (hidden if self.readout is None else self.readout(torch.cat([hidden, inputs], dim=-1))), carry
 
     def _stretches(
-        self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int]
+        self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None
     ) -> tuple[Tensor, Tensor]:
+        """torch's core, uninterrupted from one start to the next."""
+        steps = starts_of(is_first) if starts is None else sorted({0, *starts})
         outputs = []
-        for start, end in zip(starts, [*starts[1:], len(inputs)], strict=True):
+        for start, end in zip(steps, [*steps[1:], len(inputs)], strict=True):
             carry = carry * ~is_first[start].unsqueeze(-1)
             output, carry = self._stretch(inputs[start:end], carry)
             outputs.append(output)

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from mesasim import _core
+from mesasim.agents.encoding import FieldShape
+from mesasim.agents.recurrent import Recurrent
 from mesasim.agents.recurrent_layer import recurrent_layer, run_layer
 
 SHAPES = pytest.mark.parametrize(
@@ -147,3 +149,16 @@ def test_what_does_not_fit_is_refused_by_name(changed, message):
     weights = dict(zip(names, core.parameters(), strict=True))
     with pytest.raises((TypeError, ValueError), match=message):
         recurrent_layer(**{"x": x, "is_first": is_first, "carry": carry, **weights, "keep": True} | changed)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("told", [False, True])
+def test_the_way_of_other_devices_gives_the_same(cell, told):
+    agent = Recurrent([FieldShape("seen", (3,), -1.0, 1.0, 0)], 2, hidden=5, cell=cell)
+    draw = torch.Generator().manual_seed(1)
+    inputs = torch.randn(6, 9, 3, generator=draw)
+    is_first = torch.zeros(6, 9, dtype=torch.bool)
+    is_first[2, :4] = is_first[5, 3:] = True
+    carry = torch.randn(9, agent.initial_carry(9).shape[1], generator=draw)
+    found = agent._stretches(inputs, is_first, carry, (2, 5) if told else None)
+    torch.testing.assert_close(found, run_layer(agent.core, inputs, is_first, carry), rtol=0, atol=2e-6)
