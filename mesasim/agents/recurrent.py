@@ -78,9 +78,11 @@ class Recurrent(Network):
     def unroll_from(self, obs: Observation, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> Output:
         return self.answer(obs, *self.run(self.encoder(obs), is_first, carry, starts))
 
-    def run(self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None) -> tuple[Tensor, Tensor]:
-        """`advance`, told the steps of which alone `is_first` may hold anywhere (None: unknown). On the CPU the core is the native
-        one (recurrent_layer.py), which needs not be told."""
+    def run(
+        self, inputs: Tensor, is_first: Tensor, carry: Tensor, starts: Sequence[int] | None
+    ) -> tuple[Tensor, Tensor]:
+        """`advance`, told the steps of which alone `is_first` may hold anywhere (None: unknown). On the CPU the core is the
+        native one (recurrent_layer.py), which needs not be told."""
         inputs = self.embed(inputs)
         if inputs.device.type == "cpu":
             hidden, carry = run_layer(self.core, inputs, is_first, carry)
