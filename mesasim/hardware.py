@@ -46,16 +46,21 @@ def cpu_quota(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> float | None:
     return min(quotas, default=None)
 
 
+def memory_limit(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> int | None:
+    """Bytes that the process's control groups leave it; None: no limit."""
+    files = [
+        group / name for group in groups("memory", cgroup, own) for name in ("memory.max", "memory.limit_in_bytes")
+    ]
+    return min((int(text) for text in map(_read, files) if text not in (None, "max")), default=None)
+
+
 def memory_gib(
     cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo"), own: Path = OWN_GROUPS
 ) -> dict[str, float | None]:
     """GiB of the machine, of it available now, and the container's limit."""
     lines = dict(line.split(":", 1) for line in (_read(meminfo) or "").splitlines())
     in_kib = {name: int(text.split()[0]) for name, text in lines.items()}
-    files = [
-        group / name for group in groups("memory", cgroup, own) for name in ("memory.max", "memory.limit_in_bytes")
-    ]
-    limit = min((int(text) for text in map(_read, files) if text not in (None, "max")), default=None)
+    limit = memory_limit(cgroup, own)
     total = in_kib["MemTotal"] * 1024 if "MemTotal" in in_kib else _pages()
     available = in_kib.get("MemAvailable")
     return {

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mesasim
-from mesasim import curriculum, machine, mazes, regression, sequences, tsp
+from mesasim import curriculum, hardware, machine, mazes, regression, sequences, tsp
 
 BOUND = 50_000_000
 
@@ -77,7 +77,7 @@ def test_the_bound_follows_the_limit_of_address_space(tmp_path):
 
 def test_the_control_groups_limit_counts(tmp_path, monkeypatch):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(machine, "CGROUP_LIMIT", limit)
+    monkeypatch.setattr(hardware, "CGROUP", tmp_path)
     whole = machine.memory_bytes()
     limit.write_text("max\n")
     assert machine.memory_bytes() == whole
