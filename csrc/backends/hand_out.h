@@ -7,6 +7,7 @@
 
 #include "../core/scratch.h"
 #include "thread_pool.h"
+#include "workspace.h"
 
 namespace mesa {
 
@@ -41,11 +42,11 @@ void hand_out(int64_t count, int32_t num_threads, int64_t most, int64_t scratch_
   const int64_t at_once = threads == 1 ? most : std::max<int64_t>(1, std::min(most, fair));
   std::atomic<int64_t> next{0};
   const auto part = [&](int) {
-    const std::unique_ptr<uint64_t[]> memory(new uint64_t[static_cast<size_t>(scratch_bytes + 7) / 8]);
+    Workspace memory(scratch_bytes);
     for (;;) {
       const int64_t begin = next.fetch_add(at_once, std::memory_order_relaxed);
       if (begin >= count) return;
-      body(begin, std::min(count, begin + at_once), Scratch{reinterpret_cast<uint8_t*>(memory.get())});
+      body(begin, std::min(count, begin + at_once), Scratch{memory.as<uint8_t>()});
     }
   };
   if (threads == 1) {

@@ -19,6 +19,8 @@ namespace baseline {
 //
 #include "../network/recurrent_loops.h"
 //
+#include "../network/ppo_loss_loops.h"
+//
 #include "../network/ppo_update_loops.h"
 }  // namespace baseline
 #undef MESA_VECTOR_BYTES
@@ -32,6 +34,8 @@ namespace avx2 {
 //
 #include "../network/recurrent_loops.h"
 //
+#include "../network/ppo_loss_loops.h"
+//
 #include "../network/ppo_update_loops.h"
 }  // namespace avx2
 #undef MESA_VECTOR_BYTES
@@ -43,6 +47,8 @@ namespace avx512 {
 #include "../network/loops.h"
 //
 #include "../network/recurrent_loops.h"
+//
+#include "../network/ppo_loss_loops.h"
 //
 #include "../network/ppo_update_loops.h"
 }  // namespace avx512
@@ -59,6 +65,7 @@ struct Loops {
   decltype(&baseline::forward_tile<Real>) forward;
   decltype(&baseline::backward_numbers<Real>) backward_numbers;
   decltype(&baseline::backward_tile<Real>) backward;
+  decltype(&baseline::ppo_loss_rows) loss;
   decltype(&baseline::update_numbers) update_numbers;
   decltype(&baseline::update_tile) update;
 };
@@ -66,7 +73,7 @@ struct Loops {
 #define MESA_LOOPS_OF(set)                                                                                      \
   Loops<Real> {                                                                                                 \
     set::forward_numbers<Real>, set::forward_tile<Real>, set::backward_numbers<Real>, set::backward_tile<Real>, \
-        set::update_numbers, set::update_tile                                                                   \
+        set::ppo_loss_rows, set::update_numbers, set::update_tile                                               \
   }
 
 template <class Real>
@@ -153,16 +160,18 @@ void layer_gradients(const LayerShape& shape, const LayerWeights<Real>& weights,
   const PackedLayer<Real> packed(shape, weights, true);
   const Loops<Real> loop = loops<Real>();
   const int64_t groups = std::min(kMostGroups, shape.tiles()), size = gradient_numbers(shape);
-  std::vector<Real> sums(static_cast<size_t>(groups * size));
+  Workspace room(groups * size * static_cast<int64_t>(sizeof(Real)));
+  Real* sums = room.as<Real>();
+  std::fill_n(sums, groups * size, Real(0));
   by_tiles<Real>(shape.slots, groups, loop.backward_numbers(shape), num_threads,
                  [&](int64_t first, int64_t count, int64_t group, Real* memory) {
                    LayerGradients<Real> of_tile = gradients;
                    of_tile.output += first * shape.hidden;
                    if (of_tile.cell != nullptr) of_tile.cell += first * shape.hidden;
                    loop.backward(packed, run, made.of_tile(shape, first), of_tile, first, count, memory,
-                                 sums.data() + group * size);
+                                 sums + group * size);
                  });
-  for (int64_t group = 0; group < groups; ++group) add_sums(shape, sums.data() + group * size, gradients);
+  for (int64_t group = 0; group < groups; ++group) add_sums(shape, sums + group * size, gradients);
 }
 
 #define MESA_LAYER_OF(Real)                                                                                \
@@ -179,13 +188,14 @@ PPOLossTerms ppo_loss(const PPOLossSettings& settings, const PPOSamples& samples
   constexpr int64_t kSamplesAtOnce = 512;  // added up in groups that are the same whatever the threads
   const int64_t count = settings.steps * settings.chosen, groups = (count + kSamplesAtOnce - 1) / kSamplesAtOnce;
   std::vector<PPOLossTerms> sums(static_cast<size_t>(groups));
-  hand_out(groups, num_threads, 1, 0, [&](int64_t begin, int64_t end, Scratch) {
+  const Loops<float> loop = loops<float>();
+  const int64_t memory = baseline::loss_numbers(settings.actions) * static_cast<int64_t>(sizeof(float));
+  hand_out(groups, num_threads, 1, memory, [&](int64_t begin, int64_t end, Scratch scratch) {
     for (int64_t group = begin; group < end; ++group) {
-      for (int64_t k = group * kSamplesAtOnce; k < std::min(count, (group + 1) * kSamplesAtOnce); ++k) {
-        const int64_t at = k * settings.actions;
-        ppo_loss_sample(settings, samples, k / settings.chosen, k % settings.chosen, logits + at, value[k],
-                        by_logits + at, by_value + k, sums[static_cast<size_t>(group)]);
-      }
+      const int64_t first = group * kSamplesAtOnce, at = first * settings.actions;
+      const PPOAnswers answers{logits + at, value + first, by_logits + at, by_value + first, settings.actions, 1};
+      loop.loss(settings, samples, {first, settings.chosen, 0}, std::min(kSamplesAtOnce, count - first), answers,
+                reinterpret_cast<float*>(scratch.at), sums[static_cast<size_t>(group)]);
     }
   });
   PPOLossTerms all;
@@ -203,11 +213,13 @@ PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weig
   const Loops<float> loop = loops<float>();
   const int64_t groups = std::min(kMostGroups, shape.tiles()), layer = gradient_numbers(shape);
   const int64_t size = layer + head_numbers(shape, actions);
-  std::vector<float> sums(static_cast<size_t>(groups * size));
+  Workspace room(groups * size * static_cast<int64_t>(sizeof(float)));
+  float* sums = room.as<float>();
+  std::fill_n(sums, groups * size, 0.0f);
   std::vector<PPOLossTerms> terms(static_cast<size_t>(groups));
   by_tiles<float>(shape.slots, groups, loop.update_numbers(shape, actions), num_threads,
                   [&](int64_t first, int64_t count, int64_t group, float* memory) {
-                    loop.update(update, forward, back, heads, first, count, memory, sums.data() + group * size,
+                    loop.update(update, forward, back, heads, first, count, memory, sums + group * size,
                                 terms[static_cast<size_t>(group)]);
                   });
   clear(shape, gradients);
@@ -217,7 +229,7 @@ PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weig
   *of_heads.value_bias = 0;
   PPOLossTerms all;
   for (int64_t group = 0; group < groups; ++group) {
-    const float* sum = sums.data() + group * size;
+    const float* sum = sums + group * size;
     add_sums(shape, sum, gradients);
     const float *rows = sum + layer, *biases = rows + (actions + 1) * h;
     for (int64_t a = 0; a <= actions; ++a) {

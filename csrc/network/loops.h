@@ -49,11 +49,47 @@ MESA_LOOPS MESA_INLINE void exponential(Vector<double>& x) {  // for checks of g
   for (int i = 0; i < kWide<double>; ++i) x[i] = std::exp(x[i]);
 }
 
+// x → ln x of positive normal numbers, after Cephes' logf: x = 2^k m with m from √½ to √2; 1 ulp.
+MESA_LOOPS MESA_INLINE void logarithm(Vector<float>& x) {
+  using Whole = VectorOf<float>::Whole;
+  const Whole bits = (Whole)x;
+  Vector<float> k = __builtin_convertvector((bits >> 23) - 126, Vector<float>);
+  Vector<float> m = (Vector<float>)((bits & 0x007fffff) | 0x3f000000);  // from ½ to 1
+  const Whole small = m < 0.707106781f;
+  k = small ? k - 1.0f : k;
+  m = (small ? m + m : m) - 1.0f;
+  Vector<float> p = m * 7.0376836292e-2f - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  const Vector<float> square = m * m;
+  x = (p * m * square + k * -2.12194440e-4f - 0.5f * square) + m + k * 0.693359375f;
+}
+
 template <class Real>
 MESA_LOOPS MESA_INLINE void sigmoid(Vector<Real>& x) {
   x = -x;
   exponential(x);
   x = Real(1) / (Real(1) + x);
+}
+// Both at once, for one division: 1/a = b/(a b). Held to e^40, which float takes for 1 and for 0, so that the product
+// is finite.
+template <class Real>
+MESA_LOOPS MESA_INLINE void sigmoids(Vector<Real>& x, Vector<Real>& y) {
+  const Vector<Real> most = Vector<Real>{} + Real(40);
+  x = -x;
+  y = -y;
+  x = x > most ? most : x;
+  y = y > most ? most : y;
+  exponential(x);
+  exponential(y);
+  const Vector<Real> a = Real(1) + x, b = Real(1) + y, share = Real(1) / (a * b);
+  x = b * share;
+  y = a * share;
 }
 template <class Real>
 MESA_LOOPS MESA_INLINE void hyperbolic_tangent(Vector<Real>& x) {

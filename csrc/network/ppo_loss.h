@@ -2,7 +2,6 @@
 // written in mesasim/train/ppo_loss.py.
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <stdexcept>
 
@@ -41,46 +40,20 @@ inline void check_slots(const PPOLossSettings& s, const PPOSamples& samples) {
   }
 }
 
-// One sample, of the chosen slot `i`, from its log-odds [actions] and its value: the gradients by them of the mean over
-// all.
-inline void ppo_loss_sample(const PPOLossSettings& s, const PPOSamples& samples, int64_t step, int64_t i,
-                            const float* logits, float value, float* slope, float* by_value, PPOLossTerms& sums) {
-  const int64_t at = step * s.slots + samples.slot[i];
-  const float count = static_cast<float>(s.steps * s.chosen);
-  const float highest = *std::max_element(logits, logits + s.actions);
-  float total = 0;
-  for (int64_t a = 0; a < s.actions; ++a) {
-    slope[a] = std::exp(logits[a] - highest);
-    total += slope[a];
-  }
-  const float log_total = highest + std::log(total);
-  float entropy = 0;
-  for (int64_t a = 0; a < s.actions; ++a) {
-    slope[a] /= total;
-    entropy -= slope[a] * (logits[a] - log_total);
-  }
-  const int64_t taken = samples.action[at];
-  if (taken < 0 || taken >= s.actions) throw std::invalid_argument("action: got one that has no logit");
-  const float ratio = std::exp(logits[taken] - log_total - samples.log_prob[at]), advantage = samples.advantage[at];
-  const float low = static_cast<float>(1 - s.clip), high = static_cast<float>(1 + s.clip);
-  const float part = ratio * advantage, clipped = std::min(std::max(ratio, low), high) * advantage;
-  const bool inside = ratio >= low && ratio <= high;
-  // Where the clipped part is the less, nothing pulls.
-  const float pull = inside || part < clipped ? -part / count : 0.0f;
-  const float spread = static_cast<float>(s.entropy_weight) / count;
-  for (int64_t a = 0; a < s.actions; ++a) {
-    const float p = slope[a];
-    slope[a] = spread * p * (logits[a] - log_total + entropy) - pull * p;
-  }
-  slope[taken] += pull;
-  const float horizon = static_cast<float>(s.horizon);
-  const float off = (value - samples.target[at]) / horizon;
-  *by_value = static_cast<float>(s.value_weight) * off / horizon / count;
-  sums.policy -= std::min(part, clipped);
-  sums.value += 0.5f * off * off;
-  sums.entropy += entropy;
-  sums.clipped += std::abs(ratio - 1) > static_cast<float>(s.clip);
-}
+// Which samples a row of answers is of: row r of step (first + r) / by_step and the slot chosen as first_slot + (first
+// + r) % by_step.
+struct PPORows {
+  int64_t first, by_step, first_slot;
+};
+
+// What a network answered for rows of samples, and the gradients by it of the mean loss over all samples of the
+// minibatch.
+struct PPOAnswers {
+  const float* logits;  // [rows, actions], by_logits_row apart
+  const float* value;   // [rows], by_value_row apart
+  float *by_logits, *by_value;
+  int64_t by_logits_row, by_value_row;
+};
 
 // Every sample: gradients [steps, chosen, actions] and [steps, chosen]; num_threads of the CPU.
 PPOLossTerms ppo_loss(const PPOLossSettings& settings, const PPOSamples& samples, const float* logits,

@@ -11,10 +11,22 @@ MESA_LOOPS inline void keep_within(const uint8_t* mask, int64_t actions, float* 
   }
 }
 
+// Slopes of the loss by the states after a step, by way of the heads.
+struct HeadSlopes {
+  const PackedHeads& heads;
+  const float* by_answers;  // [steps, count, width]
+  int64_t count, h;
+
+  MESA_LOOPS void add(int64_t step, float* later) const {
+    const float* here = by_answers + step * count * heads.width;
+    multiply<float>(count, h, heads.actions + 1, {here, heads.width, 1}, heads.back, h, later, h, later, h);
+  }
+};
+
 MESA_LOOPS inline int64_t update_numbers(const LayerShape& s, int64_t actions) {
   const int64_t rows = s.steps * kSlotsAtOnce;
-  return 2 * (rows * s.hidden + kPad) + rows * (s.kept() + s.state() + 2 * padded(actions + 1)) +
-         std::max(forward_numbers<float>(s), backward_numbers<float>(s));
+  const int64_t scratch = std::max({forward_numbers<float>(s), backward_numbers<float>(s), loss_numbers(actions)});
+  return rows * (s.hidden + s.kept() + 2 * padded(actions + 1)) + kPad + scratch;
 }
 
 MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedLayer<float>& forward,
@@ -22,32 +34,27 @@ MESA_LOOPS inline void update_tile(const PPOUpdate& u, const PackedLayer<float>&
                                    int64_t count, float* memory, float* sums, PPOLossTerms& terms) {
   const LayerShape& s = u.shape;
   const int64_t rows = s.steps * count, h = s.state(), width = heads.width;
-  float* output = memory;                            // [rows, hidden]
-  float* kept = output + rows * s.hidden + kPad;     // [rows, 4 h]
-  float* answers = kept + rows * s.kept();           // [rows, width]
-  float* by_answers = answers + rows * width;        // [rows, width]
-  float* padded_slopes = by_answers + rows * width;  // [rows, h]
-  float* slopes = padded_slopes + rows * h;          // [rows, hidden]
-  float* scratch = slopes + rows * s.hidden + kPad;
+  float* output = memory;                         // [rows, hidden]
+  float* kept = output + rows * s.hidden + kPad;  // [rows, kept]
+  float* answers = kept + rows * s.kept();        // [rows, width]
+  float* by_answers = answers + rows * width;     // [rows, width]
+  float* scratch = by_answers + rows * width;
   std::fill_n(output + rows * s.hidden, kPad, 0.0f);  // read as the end of the last row
   const LayerMade<float> made{output, kept, nullptr, count};
   forward_tile(forward, u.run, made, first, count, scratch);
   multiply<float>(rows, width, s.hidden, {output, s.hidden, 1}, heads.forward, width, heads.bias, 0, answers, width);
+  for (int64_t row = 0; u.mask != nullptr && row < rows; ++row) {
+    const int64_t at = read_at(u.run, row / count, first + row % count);
+    keep_within(u.mask + at * heads.actions, heads.actions, answers + row * width);
+  }
+  ppo_loss_rows(u.settings, u.samples, {0, count, first}, rows,
+                {answers, answers + heads.actions, by_answers, by_answers + heads.actions, width, width}, scratch,
+                terms);
   float *by_heads = sums + gradient_numbers(s), *biases = by_heads + (heads.actions + 1) * h;
   for (int64_t row = 0; row < rows; ++row) {
-    float *answer = answers + row * width, *slope = by_answers + row * width;
-    const int64_t step = row / count, i = first + row % count;
-    if (u.mask != nullptr) keep_within(u.mask + read_at(u.run, step, i) * heads.actions, heads.actions, answer);
-    ppo_loss_sample(u.settings, u.samples, step, i, answer, answer[heads.actions], slope, slope + heads.actions, terms);
-    for (int64_t a = 0; a <= heads.actions; ++a) biases[a] += slope[a];
+    for (int64_t a = 0; a <= heads.actions; ++a) biases[a] += by_answers[row * width + a];
   }
   multiply<float>(heads.actions + 1, h, rows, {by_answers, 1, width}, output, s.hidden, by_heads, h, by_heads, h);
-  std::fill_n(padded_slopes, rows * h, 0.0f);
-  multiply<float>(rows, h, heads.actions + 1, {by_answers, width, 1}, heads.back, h, padded_slopes, h, padded_slopes,
-                  h);
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t k = 0; k < s.hidden; ++k) slopes[row * s.hidden + k] = padded_slopes[row * h + k];
-  }
-  const LayerGradients<float> gradients{slopes, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-  backward_tile(back, u.run, made, gradients, first, count, scratch, sums);
+  const LayerGradients<float> gradients{};
+  back_along(back, u.run, made, HeadSlopes{heads, by_answers, count, h}, gradients, first, count, scratch, sums);
 }

@@ -36,8 +36,7 @@ MESA_LOOPS inline void gru_step(int64_t h, const Real* gate, const Real* before,
     load<Real>(by_state, gate + 2 * h + k);
     load<Real>(n, gate + 3 * h + k);
     load<Real>(was, before + k);
-    sigmoid<Real>(r);
-    sigmoid<Real>(z);
+    sigmoids<Real>(r, z);
     n += r * by_state;
     hyperbolic_tangent<Real>(n);
     store<Real>(after + k, n + z * (was - n));
@@ -59,10 +58,10 @@ MESA_LOOPS inline void lstm_step(int64_t h, const Real* gate, Real* cell, Real* 
     load<Real>(g, gate + 2 * h + k);
     load<Real>(o, gate + 3 * h + k);
     load<Real>(c, cell + k);
-    sigmoid<Real>(i);
-    sigmoid<Real>(f);
-    sigmoid<Real>(o);
-    hyperbolic_tangent<Real>(g);
+    sigmoids<Real>(i, f);
+    g *= Real(2);
+    sigmoids<Real>(o, g);
+    g = g * Real(2) - Real(1);  // tanh
     c = f * c + i * g;
     store<Real>(cell + k, c);
     if (kept != nullptr) {
@@ -184,11 +183,27 @@ MESA_LOOPS inline int64_t backward_numbers(const LayerShape& s) {
   return kSlotsAtOnce * (s.row() + 7 * s.state() + padded(s.inputs)) + s.state();
 }
 
-// Adds the tile's share of the weights' gradients to `sums` (gradient_numbers of them).
+// Slopes of the loss by the states after a step, given [step, by_step, hidden]: added to those of later steps [count,
+// h].
 template <class Real>
-MESA_LOOPS inline void backward_tile(const PackedLayer<Real>& packed, const LayerRun<Real>& run,
-                                     const LayerMade<Real>& made, const LayerGradients<Real>& gradients, int64_t first,
-                                     int64_t count, Real* memory, Real* sums) {
+struct GivenSlopes {
+  const Real* output;
+  int64_t by_step, count, hidden, h;
+
+  MESA_LOOPS void add(int64_t step, Real* later) const {
+    for (int64_t i = 0; i < count; ++i) {
+      const Real* given = output + (step * by_step + i) * hidden;
+      for (int64_t k = 0; k < hidden; ++k) later[i * h + k] += given[k];
+    }
+  }
+};
+
+// Adds the tile's share of the weights' gradients to `sums` (gradient_numbers of them).
+template <class Real, class Slopes>
+MESA_LOOPS inline void back_along(const PackedLayer<Real>& packed, const LayerRun<Real>& run,
+                                  const LayerMade<Real>& made, const Slopes& given,
+                                  const LayerGradients<Real>& gradients, int64_t first, int64_t count, Real* memory,
+                                  Real* sums) {
   const LayerShape& s = packed.shape;
   const int64_t h = s.state(), by = 4 * h, x = padded(s.inputs), columns = s.columns(), wide = s.joint() * h;
   Real* rows = memory;                           // [count, row]
@@ -211,12 +226,11 @@ MESA_LOOPS inline void backward_tile(const PackedLayer<Real>& packed, const Laye
   }
   for (int64_t step = s.steps - 1; step >= 0; --step) {
     gather(s, run, made, step, first, count, rows);
+    given.add(step, later);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t at = step * made.by_step + i;
       const Real* kept = made.kept + at * s.kept();
-      const Real* given = gradients.output + at * s.hidden;
       Real *slope = slopes + i * by, *by_state = later + i * h;
-      for (int64_t k = 0; k < s.hidden; ++k) by_state[k] += given[k];
       if (s.lstm) {
         const Real* last = step == 0 ? nullptr : made.kept + (at - made.by_step) * s.kept() + 4 * h;
         cell_before(s, run, step, first + i, last, cell);
@@ -258,4 +272,13 @@ MESA_LOOPS inline void backward_tile(const PackedLayer<Real>& packed, const Laye
     std::copy_n(later + i * h, s.hidden, carry);
     if (s.lstm) std::copy_n(by_cells + i * h, s.hidden, carry + s.hidden);
   }
+}
+
+template <class Real>
+MESA_LOOPS inline void backward_tile(const PackedLayer<Real>& packed, const LayerRun<Real>& run,
+                                     const LayerMade<Real>& made, const LayerGradients<Real>& gradients, int64_t first,
+                                     int64_t count, Real* memory, Real* sums) {
+  const LayerShape& s = packed.shape;
+  const GivenSlopes<Real> given{gradients.output, made.by_step, count, s.hidden, s.state()};
+  back_along(packed, run, made, given, gradients, first, count, memory, sums);
 }
