@@ -383,3 +383,12 @@ def ppo_loss(
 def ppo_update(
     shape: LayerShape, settings: PPOLossSettings, addresses: tuple[int, ...], num_threads: int
 ) -> tuple[float, float, float, float]: ...
+def clipped_adam(
+    rate: float,
+    first_decay: float,
+    second_decay: float,
+    eps: float,
+    most: float,
+    addresses: tuple[int, ...],
+    counts: Sequence[int],
+) -> None: ...

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "../network/adam.h"
 #include "../network/ppo_update.h"
 #include "../network/recurrent.h"
 #include "hand_out.h"
@@ -22,6 +23,8 @@ namespace baseline {
 #include "../network/ppo_loss_loops.h"
 //
 #include "../network/ppo_update_loops.h"
+//
+#include "../network/adam_loops.h"
 }  // namespace baseline
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -37,6 +40,8 @@ namespace avx2 {
 #include "../network/ppo_loss_loops.h"
 //
 #include "../network/ppo_update_loops.h"
+//
+#include "../network/adam_loops.h"
 }  // namespace avx2
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -51,6 +56,8 @@ namespace avx512 {
 #include "../network/ppo_loss_loops.h"
 //
 #include "../network/ppo_update_loops.h"
+//
+#include "../network/adam_loops.h"
 }  // namespace avx512
 #undef MESA_VECTOR_BYTES
 #undef MESA_LOOPS
@@ -68,12 +75,14 @@ struct Loops {
   decltype(&baseline::ppo_loss_rows) loss;
   decltype(&baseline::update_numbers) update_numbers;
   decltype(&baseline::update_tile) update;
+  decltype(&baseline::sum_of_squares) sum_of_squares;
+  decltype(&baseline::adam_step) adam_step;
 };
 
 #define MESA_LOOPS_OF(set)                                                                                      \
   Loops<Real> {                                                                                                 \
     set::forward_numbers<Real>, set::forward_tile<Real>, set::backward_numbers<Real>, set::backward_tile<Real>, \
-        set::ppo_loss_rows, set::update_numbers, set::update_tile                                               \
+        set::ppo_loss_rows, set::update_numbers, set::update_tile, set::sum_of_squares, set::adam_step          \
   }
 
 template <class Real>
@@ -240,6 +249,14 @@ PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weig
     all.add(terms[static_cast<size_t>(group)]);
   }
   return all;
+}
+
+void clipped_adam(const AdamSettings& settings, const std::vector<AdamTensor>& tensors) {
+  const Loops<float> loop = loops<float>();
+  double squares = 0;
+  for (const AdamTensor& tensor : tensors) squares += loop.sum_of_squares(tensor.gradient, tensor.count);
+  const double scale = settings.most / (std::sqrt(squares) + 1e-6);
+  for (const AdamTensor& tensor : tensors) loop.adam_step(settings, tensor, scale > 1 ? 1.0 : scale);  // NaN stays
 }
 
 }  // namespace mesa

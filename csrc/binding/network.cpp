@@ -1,9 +1,12 @@
 // Layers of networks, from Python: addresses of checked tensors in, tensors filled. The GIL is released while one runs.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "../network/adam.h"
 #include "../network/ppo_update.h"
 #include "parts.h"
 #include "ranges.h"
@@ -185,6 +188,25 @@ void bind_network(py::module_& m) {
         return update(s, settings, {addresses}, num_threads);
       },
       shape, py::arg("settings"), at, threads);
+  m.def(
+      "clipped_adam",
+      [](double rate, double first_decay, double second_decay, double eps, double most, const py::tuple& addresses,
+         const std::vector<int64_t>& counts) {
+        Addresses from{addresses};
+        std::vector<AdamTensor> tensors;
+        for (const int64_t count : counts) {
+          check_range("count", count, 0, kMostRows);
+          auto* weight = from.take<float>();
+          auto* gradient = from.take<const float>();
+          auto* mean = from.take<float>();
+          auto* square = from.take<float>();
+          tensors.push_back({weight, gradient, mean, square, from.take<float>(), count});
+        }
+        const py::gil_scoped_release release;
+        clipped_adam({rate, first_decay, second_decay, eps, most}, tensors);
+      },
+      py::arg("rate"), py::arg("first_decay"), py::arg("second_decay"), py::arg("eps"), py::arg("most"), at,
+      py::arg("counts"));
 }
 
 }  // namespace mesa

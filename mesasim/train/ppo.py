@@ -21,6 +21,7 @@ from mesasim.agents.encoding import FieldShape, field_shapes
 from mesasim.saved_state import join_states, part_of_state
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, load_weights, made_to_fit
+from mesasim.train.clipped_adam import ClippedAdam
 from mesasim.train.clock import Clock, elapsed, share
 from mesasim.train.critic import OracleCritic, OwnCritic
 from mesasim.train.distributed import ALONE, Ranks, device_of, joined
@@ -90,8 +91,10 @@ class Trainer(loop.Trainer):
         if recorded:
             self.recorder = Recorder(self.env.device, [self.generator])
             rate = torch.tensor(rate, device=self.env.device)  # a recorded update finds it changed
-        parameters = [*self.agent.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=rate, eps=1e-5, capturable=recorded, fused=config.natively)
+        self.optimizer = ClippedAdam(
+            [list(self.agent.parameters()), list(self.critic.parameters())], config.max_gradient_norm,
+            native=config.natively, lr=rate, eps=1e-5, capturable=recorded, fused=config.natively,
+        )  # fmt: skip
         self.env.reset(seed=config.seed)
         self.clock = Clock(self.env.device, fine=not recorded)
         self.collector = Collector(
@@ -217,11 +220,8 @@ class Trainer(loop.Trainer):
             with self.clock.part("backward"):  # and forward: they are one call
                 terms = work.native.minibatch(samples, slots, weights)
         with self.clock.part("backward"):
-            self.ranks.sum_gradients([*self.agent.parameters(), *self.critic.parameters()], share)
-            for parameters in (list(self.agent.parameters()), list(self.critic.parameters())):
-                if parameters:  # a critic may have none
-                    torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm)
-            self.optimizer.step()
+            self.ranks.sum_gradients([p for part in self.optimizer.parts for p in part], share)
+            self.optimizer.clipped_step()
         work.totals.add_(terms, alpha=share)
 
     def gradients(self, work: Work, samples: Samples, slots: Tensor, weights: Weights) -> Tensor:
