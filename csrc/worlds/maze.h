@@ -394,19 +394,17 @@ struct Maze {
     int64_t top, left, side;
     int turned;  // quarter turns
 
+    // Of the square's top-left tile, and from one to the tile below and to the right of it.
+    MESA_HD int64_t first() const {
+      const int64_t last = side - 1;
+      return (turned == 1 || turned == 2 ? last * side : 0) + (turned > 1 ? last : 0);
+    }
+    MESA_HD int64_t down() const { return turned == 0 ? side : turned == 1 ? 1 : turned == 2 ? -side : -1; }
+    MESA_HD int64_t right() const { return turned == 0 ? 1 : turned == 1 ? -side : turned == 2 ? -1 : side; }
     MESA_HD int64_t place(int64_t tile_row, int64_t tile_col) const {  // -1: not seen
-      const int64_t y = tile_row - top, x = tile_col - left, last = side - 1;
+      const int64_t y = tile_row - top, x = tile_col - left;
       if (y < 0 || y >= side || x < 0 || x >= side) return -1;
-      switch (turned) {
-        case 1:
-          return (last - x) * side + y;
-        case 2:
-          return (last - y) * side + last - x;
-        case 3:
-          return x * side + last - y;
-        default:
-          return y * side + x;
-      }
+      return first() + y * down() + x * right();
     }
   };
   MESA_HD static Sight sight(const Config& c, const State& s) {
@@ -449,9 +447,11 @@ struct Maze {
       if (!seen.turned) {
         MazeTiles::write_square(c, s, seen.top, seen.left, seen.side, view, lanes);
       } else {
-        for (int64_t i = lanes.lane(); i < tiles; i += lanes.size()) {
-          const int64_t y = seen.top + i / seen.side, x = seen.left + i % seen.side;
-          view[seen.place(y, x)] = MazeTiles::from(c, s, y, x) & 1;
+        const int64_t side = seen.side, down = seen.down(), right = seen.right();
+        for (int64_t y = lanes.lane(); y < side; y += lanes.size()) {
+          const uint64_t bits = MazeTiles::from(c, s, seen.top + y, seen.left);  // a window is not wider than 57
+          uint8_t* at = view + seen.first() + y * down;
+          for (int64_t x = 0; x < side; ++x, at += right) *at = bits >> x & 1;
         }
       }
       for (int64_t i = lanes.lane(); i < tiles && colour; i += lanes.size()) colour[i] = shape[i] = 0;

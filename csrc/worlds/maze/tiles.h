@@ -58,16 +58,6 @@ struct MazeTiles {
     }
   }
 
-  // `count` tiles from (row, col) of the picture, a byte each; `count` bytes are written and not one more.
-  MESA_HD static void write(const MazeConfig& c, const MazeState& s, int64_t row, int64_t col, int64_t count,
-                            uint8_t* out) {
-    for (; count >= 8; count -= 8, col += 8, out += 8) {
-      const uint64_t tiles = spread_to_bytes(from(c, s, row, col));
-      memcpy(out, &tiles, 8);
-    }
-    const uint64_t tiles = spread_to_bytes(from(c, s, row, col));
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(tiles >> (8 * i));
-  }
   // A square of tiles whose top-left tile is (top, left).
   template <class Lanes>
   MESA_HD static void write_square(const MazeConfig& c, const MazeState& s, int64_t top, int64_t left, int64_t side,
@@ -80,15 +70,60 @@ struct MazeTiles {
       lanes.sync();
       return;
     }
-    if (side > 7) {
-      for (int64_t y = 0; y < side; ++y) write(c, s, top + y, left, side, out + y * side);
-      return;
+    const Rows rows{tail_of<uint8_t>(s, at(c)) + top * row_bytes(c) + (left >> 3), row_bytes(c),
+                    static_cast<int>(left & 7), side};
+    if (side <= 7) {
+      write_short(rows, out);
+    } else if (side <= 16) {
+      write_rows(rows, 2, out);
+    } else {
+      write_rows(rows, (side + 7) / 8, out);
     }
-    for (int64_t y = 0; y + 1 < side; ++y) {  // whole words: a row's excess is overwritten by the next
-      const uint64_t tiles = spread_to_bytes(from(c, s, top + y, left));
-      memcpy(out + y * side, &tiles, side == 3 ? 4 : 8);
+  }
+
+  // Of a square: where its first row lies in the picture, bytes from row to row, bits before its first column.
+  struct Rows {
+    const uint8_t* at;
+    int64_t by;
+    int shift;
+    int64_t side;
+
+    // Tiles 8 k to 8 k + 7 of row y, a byte each.
+    MESA_HD uint64_t tiles(int64_t y, int64_t k) const {
+      uint16_t bits;
+      memcpy(&bits, at + y * by + k, sizeof bits);
+      return spread_to_bytes(static_cast<uint32_t>(bits) >> shift);
     }
-    write(c, s, top + side - 1, left, side, out + (side - 1) * side);
+  };
+  // All rows in whole words: a row's excess, at most `side` tiles, is overwritten by the next. The last to the byte.
+  MESA_HD static void write_rows(const Rows& given, int64_t words, uint8_t* out) {
+    const Rows rows = given;  // a copy that `out` cannot alias
+    for (int64_t y = 0; y + 1 < rows.side; ++y, out += rows.side) {
+      for (int64_t k = 0; k < words; ++k) {
+        const uint64_t tiles = rows.tiles(y, k);
+        memcpy(out + 8 * k, &tiles, 8);
+      }
+    }
+    write_end(rows, out);
+  }
+  // The same of sides below 8, where what follows the rows before the last must be spared too.
+  MESA_HD static void write_short(const Rows& given, uint8_t* out) {
+    const Rows rows = given;
+    for (int64_t y = 0; y + 1 < rows.side; ++y, out += rows.side) {
+      const uint64_t tiles = rows.tiles(y, 0);
+      memcpy(out, &tiles, rows.side == 3 ? 4 : 8);
+    }
+    write_end(rows, out);
+  }
+  MESA_HD static void write_end(const Rows& rows, uint8_t* out) {
+    const int64_t last = rows.side - 1;
+    int64_t k = 0;
+    for (; 8 * (k + 1) <= rows.side; ++k) {
+      const uint64_t tiles = rows.tiles(last, k);
+      memcpy(out + 8 * k, &tiles, 8);
+    }
+    const uint64_t tiles = rows.tiles(last, k);
+    for (int64_t i = 8 * k; i < rows.side; ++i) out[i] = static_cast<uint8_t>(tiles >> (8 * (i - 8 * k)));
   }
 
   // Every cell's exits, from the picture.
