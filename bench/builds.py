@@ -41,11 +41,11 @@ def package(folder: Path, compiler: str, flags: list[str]) -> Path:
 
 
 def programs(
-    folder: Path, compiler: str, sanitizer: str, targets: list[str], *, fuzzer: bool = False, plant: str = ""
+    folder: Path, compiler: str, sanitizer: str, targets: list[str], *, fuzzer: bool = False
 ) -> dict[str, Path]:
     """Programs of cmake/programs.cmake by name, under a sanitizer of SANITIZERS."""
     flags = [
-        "-DMESASIM_PROGRAMS=ON", f"-DMESASIM_SANITIZE={SANITIZERS[sanitizer]}", f"-DMESASIM_PLANT={plant}",
+        "-DMESASIM_PROGRAMS=ON", f"-DMESASIM_SANITIZE={SANITIZERS[sanitizer]}",
         f"-DMESASIM_FUZZER={'ON' if fuzzer else 'OFF'}", *PLAIN,
     ]  # fmt: skip
     compile_in(folder, compiler, flags, targets)

@@ -2,13 +2,16 @@
 # drives them or as replays of kept inputs. Included instead of the module, whose sources are in `sources`, when
 # MESASIM_PROGRAMS is on (bench/builds.py).
 option(MESASIM_FUZZER "libFuzzer drives the fuzz targets (clang only)" OFF)
-set(MESASIM_PLANT "" CACHE STRING "A fault planted in csrc/checks/threads.cpp, to see it caught: race, overflow, undefined")
 
 add_library(engine STATIC ${sources})
 target_include_directories(engine PUBLIC csrc)
-target_compile_definitions(engine PUBLIC MESA_PLAIN) # nothing forced inline, one instruction set: a third of the wait
+target_compile_definitions(engine PUBLIC MESA_PLAIN) # nothing forced inline: a third of the wait
 target_compile_options(engine PUBLIC -ffp-contract=off -Wall -Wextra)
 target_link_libraries(engine PUBLIC Threads::Threads)
+set_source_files_properties(csrc/backends/network_cpu.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast;-Wno-psabi")
+if(MESASIM_SANITIZE STREQUAL thread)
+  target_compile_definitions(engine PUBLIC MESA_ONE_SET) # races are the same in each
+endif()
 if(MESASIM_SANITIZE)
   set(sanitize "-fsanitize=${MESASIM_SANITIZE}" -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(engine PUBLIC ${sanitize})
@@ -20,10 +23,6 @@ endif()
 
 add_executable(threads EXCLUDE_FROM_ALL csrc/checks/threads.cpp)
 target_link_libraries(threads PRIVATE engine)
-if(MESASIM_PLANT)
-  string(TOUPPER "MESA_PLANT_${MESASIM_PLANT}" plant)
-  target_compile_definitions(threads PRIVATE ${plant})
-endif()
 file(GLOB targets CONFIGURE_DEPENDS csrc/checks/fuzz_*.cpp)
 foreach(target IN LISTS targets)
   get_filename_component(name ${target} NAME_WE)

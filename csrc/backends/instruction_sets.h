@@ -5,7 +5,7 @@
 
 namespace mesa {
 
-#if defined(__x86_64__) && !defined(MESA_EMULATED_CUDA) && !defined(MESA_PLAIN) && \
+#if defined(__x86_64__) && !defined(MESA_EMULATED_CUDA) && !defined(MESA_ONE_SET) && \
     (defined(__GNUC__) || defined(__clang__))
 #define MESA_X86 1
 #define MESA_BASELINE __attribute__((flatten))

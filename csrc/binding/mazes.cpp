@@ -221,7 +221,8 @@ void bind_mazes(py::module_& m) {
          const Machine& machine) {
         check_range("kind", kind, 0, static_cast<int64_t>(MazeAgent::kCornerSeeker));
         check_range("size", size, 1, kMaxMazeSide);
-        check_range("side", side, 1, 2 * kMaxMazeSide + 1);
+        const bool whole = sees_whole_grid(static_cast<MazeAgent>(kind));
+        check_range("side", side, whole ? 2 * size + 1 : 1, whole ? 2 * size + 1 : 2 * kMaxMazeSide + 1);
         MazeAgentsAct job;
         job.kind = static_cast<MazeAgent>(kind);
         job.size = size;

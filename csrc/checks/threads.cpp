@@ -1,24 +1,19 @@
 // Threads at work on everything at once, without Python: for ThreadSanitizer, and AddressSanitizer with
 // UndefinedBehaviorSanitizer (bench/sanitize.py). What several threads make must be what one makes; a difference ends
-// the program with 1. A fault can be compiled in, to see a sanitizer find it: MESA_PLANT_RACE, MESA_PLANT_OVERFLOW,
-// MESA_PLANT_UNDEFINED.
+// the program. `threads [--quick] [INSTRUCTION SET]`; without a set, each kind of loop runs on its own. `threads
+// --sets` lists those of this machine; `threads --plant race` (or overflow, undefined, leak) has a fault that a
+// sanitizer must find.
 #include <atomic>
 #include <cstdio>
 #include <functional>
 #include <thread>
 
 #include "../backends/hand_out.h"
-#include "../backends/job_backend.h"
-#include "../curriculum/jobs.h"
-#include "../maze/jobs.h"
-#include "../network/ppo_update.h"
-#include "../regression/jobs.h"
-#include "../sequence/jobs.h"
-#include "../tsp/data_jobs.h"
-#include "../tsp/heuristic_jobs.h"
-#include "../tsp/jobs.h"
-#include "input.h"
+#include "maze_jobs.h"
+#include "network_jobs.h"
 #include "owned_batch.h"
+#include "problem_jobs.h"
+#include "tour_jobs.h"
 
 using namespace mesa;
 
@@ -26,16 +21,6 @@ namespace {
 
 constexpr int kThreads = 3, kUsers = 3;
 constexpr int64_t kSlots = 150;  // more than a cache line of slots each for three threads
-
-uint64_t hash_of(const void* bytes, size_t count) {
-  uint64_t h = 14695981039346656037u;  // FNV-1a
-  for (size_t k = 0; k < count; ++k) h = (h ^ static_cast<const uint8_t*>(bytes)[k]) * 1099511628211u;
-  return h;
-}
-template <class T>
-uint64_t hash_of(const std::vector<T>& made) {
-  return hash_of(made.data(), made.size() * sizeof(T));
-}
 
 // Worlds
 
@@ -83,7 +68,7 @@ void worlds_do_not_depend_on_threads(bool every_variant, int64_t steps) {
   }
 }
 
-// Several users at once, each making, stepping and destroying worlds of its own, and all changing the instruction set.
+// Several users at once, each making, stepping and destroying worlds of its own, and all naming the instruction set.
 void users_do_not_disturb_each_other(int64_t steps) {
   const auto ids = world_ids();
   std::vector<uint64_t> alone;
@@ -132,189 +117,32 @@ void a_shared_world_refuses_a_second_user(int64_t steps) {
 
 // Jobs
 
-uint64_t maze_jobs(int threads, int64_t count) {
-  uint64_t made = 0;
-  for (int32_t algorithm = 0; algorithm < 13; ++algorithm) {
-    Layout layout;
-    layout.rows = 9;
-    layout.cols = 11;
-    layout.algorithm = algorithm;
-    std::vector<uint8_t> bits(static_cast<size_t>(count * Lattice::bytes_of(9, 11)));
-    GenerateMazes job{{bits.data(), 9, 11}, layout, 3, 5, {}};
-    job.table.fill(layout);
-    run_on_cpu(job, count, threads);
-    std::vector<int32_t> goal(static_cast<size_t>(count), 50), distance(static_cast<size_t>(count * 99));
-    run_on_cpu(MazeDistances{{}, job.mazes, goal.data(), distance.data()}, count, threads);
-    made = made * 31 + hash_of(bits) + hash_of(distance);
-  }
-  return made;
-}
-
-uint64_t tour_jobs(int threads, int64_t count, int32_t n) {
-  std::vector<double> points(static_cast<size_t>(count * n * 2));
-  DrawTours draw{};
-  draw.law.n = n;
-  draw.drawn = points.data();
-  run_on_cpu(draw, count, threads);
-  const size_t each = static_cast<size_t>(count);
-  uint64_t made = hash_of(points);
-  for (const TourMethod method : {TourMethod::kAuto, TourMethod::kBranchAndBound, TourMethod::kBranchAndCut}) {
-    std::vector<int32_t> order(each * static_cast<size_t>(n)), how(each);
-    std::vector<double> length(each), bound(each);
-    std::vector<uint8_t> optimal(each);
-    std::vector<int64_t> nodes(each), one_trees(each), cuts(each);
-    SolveTours job{};
-    job.problems = {points.data(), nullptr, n, Metric::kEuclidean};
-    job.found = {order.data(), length.data(),    bound.data(), optimal.data(),
-                 nodes.data(), one_trees.data(), cuts.data(),  how.data()};
-    job.method = method;
-    job.node_limit = 100;
-    job.beyond = &branch_and_cut;
-    run_on_cpu(job, count, threads);
-    made = made * 31 + hash_of(order) + hash_of(nodes);
-  }
-  std::vector<int32_t> order(each * static_cast<size_t>(n));
-  std::vector<double> length(each);
-  std::vector<int64_t> number(each);
-  for (size_t i = 0; i < each; ++i) number[i] = static_cast<int64_t>(i);
-  ImproveTours improve{};
-  improve.problems = {points.data(), nullptr, n, Metric::kEuclidean};
-  improve.found = {order.data(), length.data()};
-  improve.number = number.data();
-  improve.method = Improvement::kLocalSearch;
-  improve.neighbours = 6;
-  improve.kicks = 20;
-  improve.keep_best = true;
-  run_on_cpu(improve, count, threads);
-  return made * 31 + hash_of(order);
-}
-
 // A search that is told to stop from another thread, as an interrupt or a time limit does.
 void a_search_hears_stop() {
   const int64_t count = 12;
   const int32_t n = 60;
-  std::vector<double> points(static_cast<size_t>(count * n * 2));
-  DrawTours draw{};
-  draw.law.n = n;
-  draw.drawn = points.data();
-  run_on_cpu(draw, count, 1);
-  std::vector<int32_t> order(static_cast<size_t>(count * n)), how(count);
-  std::vector<double> length(count), bound(count);
-  std::vector<uint8_t> optimal(count);
-  std::vector<int64_t> nodes(count), one_trees(count), cuts(count);
+  const std::vector<double> points = drawn_points(count, n, 1);
+  SolvedTours solved(points, count, n, TourMethod::kBranchAndBound);
   uint8_t stop = 0;
-  SolveTours job{};
-  job.problems = {points.data(), nullptr, n, Metric::kEuclidean};
-  job.found = {order.data(), length.data(),    bound.data(), optimal.data(),
-               nodes.data(), one_trees.data(), cuts.data(),  how.data()};
-  job.method = TourMethod::kBranchAndBound;
-  job.node_limit = INT64_MAX;
-  job.stop = &stop;
+  solved.job.node_limit = INT64_MAX;
+  solved.job.stop = &stop;
   std::thread other([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     __atomic_store_n(&stop, uint8_t{1}, __ATOMIC_RELAXED);
   });
-  run_on_cpu(job, count, kThreads);
+  run_on_cpu(solved.job, count, kThreads);
   other.join();
-  for (int64_t i = 0; i < count; ++i)
-    require(bound[static_cast<size_t>(i)] <= length[static_cast<size_t>(i)], "what was stopped has a bound");
-}
-
-uint64_t sequence_jobs(int threads, int64_t count) {
-  sequence::GenerateSequences job{};
-  job.length = 40;
-  std::vector<uint8_t> symbols(static_cast<size_t>(count * job.length));
-  std::vector<float> oracle(static_cast<size_t>(count * job.length));
-  job.symbols = symbols.data();
-  job.oracle_log = oracle.data();
-  run_on_cpu(job, count, threads);
-  return hash_of(symbols) + hash_of(oracle);
-}
-
-uint64_t regression_jobs(int threads, int64_t count) {
-  RegressionLaw law{};
-  law.dim = 5;
-  law.points = 8;
-  const size_t each = static_cast<size_t>(count);
-  std::vector<int32_t> task(each);
-  std::vector<float> w(each * 5), x(each * 40), y(each * 8);
-  run_on_cpu(DrawRegressions{law, 1, 0, task.data(), w.data(), x.data(), y.data()}, count, threads);
-  return hash_of(w) + hash_of(x) + hash_of(y);
-}
-
-uint64_t curriculum_jobs(int threads, int64_t count) {
-  const size_t each = static_cast<size_t>(count);
-  std::vector<int64_t> weights(each * 20), profits(each * 20), capacity(each), value(each), nodes(each);
-  std::vector<int8_t> answer(each * 20);
-  std::vector<uint8_t> feasible(each), optimal(each);
-  GenerateProblems<Knapsack> draw{};
-  draw.size = Knapsack::size(20, {});
-  draw.arrays = {weights.data(), profits.data(), capacity.data()};
-  run_on_cpu(draw, count, threads);
-  SolveProblems<Knapsack> solve{};
-  solve.size = draw.size;
-  solve.arrays = draw.arrays;
-  solve.found = {answer.data(), value.data(), nodes.data(), feasible.data(), optimal.data()};
-  solve.node_limit = 10000;
-  run_on_cpu(solve, count, threads);
-  return hash_of(answer) + hash_of(nodes);
-}
-
-// A layer forward and back, and a minibatch of PPO, of sizes that fill no vector.
-uint64_t network_jobs(int threads, int64_t slots, bool lstm) {
-  const LayerShape shape{5, slots, 7, 11, lstm};
-  const int64_t actions = 3, samples = shape.steps * slots, gates = shape.gates() * shape.hidden;
-  uint32_t state = 1;
-  const auto drawn = [&](int64_t count) {
-    std::vector<float> numbers(static_cast<size_t>(count));
-    for (float& number : numbers) {
-      state = state * 1664525u + 1013904223u;
-      number = static_cast<float>(state >> 8) / (1 << 23) - 1.0f;
-    }
-    return numbers;
-  };
-  const auto input = drawn(gates * shape.inputs), by_state = drawn(gates * shape.hidden), bias = drawn(gates);
-  const auto x = drawn(samples * shape.inputs), carry = drawn(slots * shape.carry());
-  const auto by_output = drawn(samples * shape.hidden), by_cell = drawn(slots * shape.hidden);
-  std::vector<uint8_t> is_first(static_cast<size_t>(samples));
-  for (size_t k = 0; k < is_first.size(); ++k) is_first[k] = k % 7 == 0;
-  const LayerWeights<float> weights{input.data(), by_state.data(), bias.data(), bias.data()};
-  const LayerRun<float> run{x.data(), is_first.data(), carry.data(), slots, nullptr};
-  auto output = by_output, kept = drawn(samples * shape.kept()), cell = by_cell;
-  const LayerMade<float> made{output.data(), kept.data(), lstm ? cell.data() : nullptr, slots};
-  run_layer(shape, weights, run, made, threads);
-  auto of_x = x, of_carry = carry, of_input = input, of_state = by_state, of_bias = bias, of_other = bias;
-  const LayerGradients<float> gradients{by_output.data(), lstm ? by_cell.data() : nullptr,
-                                        of_x.data(),      of_carry.data(),
-                                        of_input.data(),  of_state.data(),
-                                        of_bias.data(),   of_other.data()};
-  layer_gradients(shape, weights, run, made, gradients, threads);
-  uint64_t hash = hash_of(output) + hash_of(of_x) + hash_of(of_carry) + hash_of(of_input) + hash_of(of_state);
-
-  LayerShape half = shape;
-  half.slots = slots / 2;
-  std::vector<int64_t> slot(static_cast<size_t>(half.slots)), action(static_cast<size_t>(samples));
-  for (size_t k = 0; k < slot.size(); ++k) slot[k] = static_cast<int64_t>(2 * k);
-  for (size_t k = 0; k < action.size(); ++k) action[k] = static_cast<int64_t>(k % 3);
-  const auto log_prob = drawn(samples), advantage = drawn(samples), target = drawn(samples);
-  const auto policy = drawn(actions * shape.hidden), value = drawn(shape.hidden), policy_bias = drawn(actions);
-  PPOUpdate update{half,
-                   run,
-                   {shape.steps, slots, half.slots, actions, 0.2, 0.5, 1.0, 0.01},
-                   {slot.data(), action.data(), log_prob.data(), advantage.data(), target.data()},
-                   nullptr};
-  update.run.slot = slot.data();
-  auto of_policy = policy, of_policy_bias = policy_bias, of_value = value, of_value_bias = drawn(1);
-  ppo_update(update, weights, {policy.data(), policy_bias.data(), value.data(), policy_bias.data()}, gradients,
-             {of_policy.data(), of_policy_bias.data(), of_value.data(), of_value_bias.data()}, threads);
-  return hash * 31 + hash_of(of_input) + hash_of(of_policy) + hash_of(of_value);
+  for (size_t i = 0; i < solved.bound.size(); ++i)
+    require(solved.bound[i] <= solved.length[i], "what was stopped has a bound");
 }
 
 void jobs_do_not_depend_on_threads(int64_t count) {
   const std::function<uint64_t(int)> jobs[] = {
       [=](int threads) { return maze_jobs(threads, count); },
+      [=](int threads) { return maze_agents(threads, count); },
       [=](int threads) { return tour_jobs(threads, count, 10); },
       [=](int threads) { return tour_jobs(threads, std::max<int64_t>(count / 16, 4), 30); },
+      [=](int threads) { return greedy_hard_jobs(threads, count); },
       [=](int threads) { return sequence_jobs(threads, count); },
       [=](int threads) { return regression_jobs(threads, count); },
       [=](int threads) { return curriculum_jobs(threads, count); },
@@ -323,6 +151,9 @@ void jobs_do_not_depend_on_threads(int64_t count) {
   };
   std::vector<uint64_t> alone;
   for (const auto& job : jobs) alone.push_back(job(1));
+  require_maze_jobs_tried();
+  require_tour_jobs_tried();
+  require_problem_jobs_tried();
   std::vector<std::thread> users;  // who share the team of threads that is kept, or make their own
   for (size_t user = 0; user < kUsers; ++user) {
     users.emplace_back([&, user] {
@@ -362,28 +193,47 @@ void exceptions_come_to_the_caller() {
   }
 }
 
-// What a sanitizer must find, if it is compiled in.
-void planted() {
-#if defined(MESA_PLANT_RACE)
-  int64_t sum = 0;
-  Team(2).run([&](int part) {
-    for (int i = 0; i < 1000; ++i) sum += part;
-  });
-  printf("planted race: %lld\n", static_cast<long long>(sum));
-#elif defined(MESA_PLANT_OVERFLOW)
-  OwnedBatch batch("Corridor-v0", {}, settings_of(1, Autoreset::kNextStep));
-  volatile uint8_t* beyond = batch.state() + batch.state_bytes();
-  printf("planted overflow: %d\n", *beyond);
-#elif defined(MESA_PLANT_UNDEFINED)
-  volatile int32_t most = INT32_MAX;
-  printf("planted undefined: %d\n", most + 1);
-#endif
+// What a sanitizer must find.
+void plant(const std::string& fault) {
+  if (fault == "race") {
+    int64_t sum = 0;
+    Team(2).run([&](int part) {
+      for (int i = 0; i < 1000; ++i) sum += part;
+    });
+    printf("planted race: %lld\n", static_cast<long long>(sum));
+  } else if (fault == "overflow") {
+    OwnedBatch batch("Corridor-v0", {}, settings_of(1, Autoreset::kNextStep));
+    volatile uint8_t* beyond = batch.state() + batch.state_bytes();
+    printf("planted overflow: %d\n", *beyond);
+  } else if (fault == "undefined") {
+    volatile int32_t most = INT32_MAX;
+    printf("planted undefined: %d\n", most + 1);
+  } else if (fault == "leak") {
+    Team(2).run([](int) {  // of threads that are gone at the end, and with them what pointed there
+      volatile uint8_t* lost = new uint8_t[4096];
+      lost[0] = 1;
+    });
+  } else {
+    fprintf(stderr, "--plant: got %s, allowed: race, overflow, undefined, leak\n", fault.c_str());
+    exit(2);
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool quick = argc > 1 && std::string(argv[1]) == "--quick";
+  std::vector<std::string> given(argv + 1, argv + argc);
+  if (given.size() == 2 && given[0] == "--plant") {
+    plant(given[1]);
+    return 0;
+  }
+  if (given.size() == 1 && given[0] == "--sets") {
+    for (const std::string& set : instruction_sets()) printf("%s\n", set.c_str());
+    return 0;
+  }
+  const bool quick = !given.empty() && given[0] == "--quick";
+  if (quick) given.erase(given.begin());
+  if (!given.empty()) use_instruction_set(given[0]);
   const auto check = [](const char* what, const std::function<void()>& body) {
     const auto begun = std::chrono::steady_clock::now();
     body();
@@ -391,7 +241,6 @@ int main(int argc, char** argv) {
     printf("%-40s %6.1f s\n", what, took.count());
     fflush(stdout);
   };
-  check("planted faults", planted);
   check("exceptions of workers", exceptions_come_to_the_caller);
   check("worlds, 1 and 3 threads", [&] { worlds_do_not_depend_on_threads(!quick, quick ? 6 : 30); });
   check("worlds of several users", [&] { users_do_not_disturb_each_other(quick ? 4 : 30); });

@@ -20,6 +20,11 @@ enum class MazeAgent : int32_t {
   kCornerSeeker,
 };
 
+// Whether it must be shown the whole grid, 2 size + 1 tiles a side, not a window of it.
+MESA_HD bool sees_whole_grid(MazeAgent kind) {
+  return kind >= MazeAgent::kGreedy;
+}
+
 // The world's tiles as agents must know them; the world's header asserts the same.
 constexpr uint8_t kTileWall = 0, kTileFloor = 1, kTileGoal = 2, kTileAgent = 3;
 

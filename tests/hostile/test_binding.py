@@ -20,6 +20,11 @@ TOURS = {
     "machine": ONE,
 }
 
+PLANNER = {  # reads the whole grid
+    "kind": 7, "relayout": False, "depth": 1, "region": 1, "seed": 1, "count": 1, "view": 8, "trial_start": 0, "memory": 8,
+    "action": 8, "machine": ONE,
+}  # fmt: skip
+
 
 def native_names():
     """Every function of the module and every method of its classes."""
@@ -104,6 +109,7 @@ def test_counts_sizes_and_codes_are_refused_before_an_address_is_looked_at():
         "method": lambda: _core.construct_tours(**TOURS, metric=0, method=99),
         "metric": lambda: _core.construct_tours(**TOURS, metric=9, method=0),
         "length": lambda: _core.SequenceLaw({"process": "coin"}).filter_weights(2**62),
+        "side": lambda: _core.maze_agents_act(**PLANNER, size=7, side=5),
         "a": lambda: _core.beta_draws(float("nan"), 1.0, 0, 1),
     }
     for name, call in calls.items():
