@@ -12,7 +12,7 @@ from mesasim import _core
 from mesasim.arrays import as_tensor
 from mesasim.arrays import selection as selection_of
 from mesasim.devices import check_device
-from mesasim.machine import integer
+from mesasim.machine import check_room, integer
 from mesasim.mazes import endpoints as _endpoints
 from mesasim.mazes import exchange, pixels, selection, solving, structure
 from mesasim.mazes.cells import name_some
@@ -92,6 +92,9 @@ class Mazes:
     def connections(self) -> Tensor:
         """bool [count, 2, rows, cols]: [:, 0] open to the cell below, [:, 1] open to the right (maze-dataset's
         convention)."""
+        check_room(
+            "mazes", len(self), 2 * 8 * self.packed.numel(), self.device
+        )  # bits alone in their bytes, and the answer
         bits = self.packed[..., None] & BIT.to(self.device)
         return (bits != 0).flatten(-2)[..., : self.cols]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mesasim.arrays import as_tensor
+from mesasim.machine import allot, check_room, integer
 from mesasim.mazes.cells import cell_numbers
 
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 WALL, OPEN, START, GOAL, PATH = range(5)
 COLOURS = torch.tensor([(0, 0, 0), (255, 255, 255), (0, 255, 0), (255, 0, 0), (0, 0, 255)], dtype=torch.uint8)
 LETTERS = "# SEX"
+MOST_PIXELS = 1 << 16  # of a margin, of a tile's side
 
 
 def to_tiles(mazes: Mazes, start: Any = None, goal: Any = None, path: Solutions | None = None) -> Tensor:
     """uint8 [count, 2 rows + 1, 2 cols + 1]: WALL, OPEN, START, GOAL or PATH."""
     count, rows, cols = len(mazes), mazes.rows, mazes.cols
-    tiles = torch.zeros((count, 2 * rows + 1, 2 * cols + 1), dtype=torch.uint8, device=mazes.device)
+    tiles = allot("mazes", (count, 2 * rows + 1, 2 * cols + 1), torch.uint8, mazes.device).zero_()
     connections = mazes.connections
     tiles[:, 1::2, 1::2] = OPEN
     tiles[:, 2::2, 1::2] = connections[:, 0].to(torch.uint8)
@@ -77,6 +79,7 @@ def _refuse(wrong: Tensor, what: str) -> None:
 
 def to_pixels(tiles: Tensor) -> Tensor:
     """Tiles in colour: uint8 [count, height, width, 3]."""
+    check_room("mazes", len(tiles), tiles.numel() * (8 + 3), tiles.device)  # as numbers of colours, and the colours
     return COLOURS.to(tiles.device)[tiles.long()]
 
 
@@ -95,6 +98,7 @@ def pixels_to_tiles(pixels: Any) -> Tensor:
 
 def to_text(tiles: Tensor) -> list[str]:
     """Tiles in letters, a string a maze: # wall, space open, S start, E goal, X path."""
+    check_room("mazes", len(tiles), tiles.numel() * (8 + 1), torch.device("cpu"))  # as a list, and the letters
     return ["\n".join("".join(LETTERS[t] for t in row) for row in picture) for picture in tiles.tolist()]
 
 
@@ -116,6 +120,10 @@ def easy_to_hard(solutions: Solutions, margin: int = 1, scale: int = 2) -> tuple
     """(inputs, targets) as the easy-to-hard maze data (Schwarzschild et al. 2021, 2106.04537) has them: inputs float32
     [count, 3, H, W] in 0 … 1, start green, goal red; targets int64 [count, H, W], 1 on the path with both its ends. Each
     tile is `scale` pixels a side, with `margin` pixels of wall around: five cells a side give 24×24 pixels."""
+    margin, scale = integer("margin", margin, 0, MOST_PIXELS), integer("scale", scale, 1, MOST_PIXELS)
+    mazes = solutions.mazes
+    height, width = ((2 * side + 1) * scale + 2 * margin for side in (mazes.rows, mazes.cols))
+    check_room("solutions", len(mazes), len(mazes) * height * width * (3 * 4 + 8), mazes.device)  # inputs and targets
     tiles = to_tiles(solutions.mazes, path=solutions)
 
     def enlarged(pictures: Tensor) -> Tensor:

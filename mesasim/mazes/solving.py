@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mesasim import _core
 from mesasim.buffers import address
-from mesasim.machine import machine, portions
+from mesasim.machine import allot, machine, portions
 from mesasim.mazes.cells import cell_numbers, name_some
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_on_impossible(value: str) -> str:
 def distances(mazes: Mazes, goal: Any, num_threads: int | None = None) -> Tensor:
     """See Mazes.distances."""
     goals = cell_numbers("goal", goal, mazes)
-    found = torch.empty((len(mazes), mazes.rows, mazes.cols), dtype=torch.int32, device=mazes.device)
+    found = allot("mazes", (len(mazes), mazes.rows, mazes.cols), torch.int32, mazes.device)
     ask(_core.maze_distances, mazes, [goals, found], num_threads)
     return found
 
@@ -45,7 +45,7 @@ def distances(mazes: Mazes, goal: Any, num_threads: int | None = None) -> Tensor
 def optimal_actions(mazes: Mazes, goal: Any, num_threads: int | None = None) -> Tensor:
     """See Mazes.optimal_actions."""
     goals = cell_numbers("goal", goal, mazes)
-    mask = torch.empty((len(mazes), mazes.rows, mazes.cols), dtype=torch.uint8, device=mazes.device)
+    mask = allot("mazes", (len(mazes), mazes.rows, mazes.cols), torch.uint8, mazes.device)
     ask(_core.maze_actions, mazes, [goals, mask], num_threads)
     return mask
 
@@ -59,7 +59,7 @@ def solve(
     count, on = len(mazes), mazes.device
     length = torch.empty(count, dtype=torch.int32, device=on)
     unique = torch.empty(count, dtype=torch.bool, device=on)
-    moves = torch.empty((count, (mazes.rows * mazes.cols + 3) // 4), dtype=torch.uint8, device=on)
+    moves = allot("mazes", (count, (mazes.rows * mazes.cols + 3) // 4), torch.uint8, on)
     ask(_core.maze_solutions, mazes, [starts, goals, length, unique, moves], num_threads)
     if on_impossible == "error" and bool((length < 0).any()):
         raise ValueError(
@@ -113,7 +113,7 @@ class Solutions:
         """int32 [sum of (length + 1)]: the cell numbers of all paths, start and goal included."""
         if self._cells is None:
             offsets = self.offsets
-            self._cells = torch.empty(int(offsets[-1]), dtype=torch.int32, device=self.length.device)
+            self._cells = allot("solutions", (int(offsets[-1]),), torch.int32, self.length.device)
             where = machine(self.length.device, self._num_threads)
             arrays = [self.start, self.length, self.packed_moves, offsets, self._cells]
             _core.maze_paths(self.mazes.rows, self.mazes.cols, len(self), [address(t) for t in arrays], where)
@@ -139,7 +139,7 @@ class Solutions:
     def on_path(self) -> Tensor:
         """bool [count, rows, cols]: the cells of each path."""
         size = self.mazes.rows * self.mazes.cols
+        mask = allot("solutions", (len(self), size), torch.bool, self.length.device).zero_()
         owner = torch.repeat_interleave(torch.arange(len(self), device=self.length.device), self.length.long() + 1)
-        mask = torch.zeros(len(self) * size, dtype=torch.bool, device=self.length.device)
-        mask[owner * size + self.cells] = True
+        mask[owner, self.cells.long()] = True
         return mask.view(len(self), self.mazes.rows, self.mazes.cols)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mesasim import _core
+from mesasim.machine import allot
 from mesasim.mazes.cells import cell_numbers
 from mesasim.mazes.solving import ask
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def _empty(mazes: Mazes, dtype: torch.dtype, per_cell: bool = True) -> Tensor:
     shape = (len(mazes), mazes.rows, mazes.cols) if per_cell else (len(mazes),)
-    return torch.empty(shape, dtype=dtype, device=mazes.device)
+    return allot("mazes", shape, dtype, mazes.device)
 
 
 def components(mazes: Mazes, num_threads: int | None = None) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from mesasim import _core
 from mesasim.arrays import as_tensor
 from mesasim.buffers import address
 from mesasim.integrity import write_whole
-from mesasim.machine import integer
+from mesasim.machine import allot, check_room, integer
 from mesasim.mazes.solving import COL_STEP, ROW_STEP
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class MazeTokenizer:
         )
         frame = torch.tensor([ADJ, ADJ_END, ORIGIN, ORIGIN_END, TARGET, TARGET_END, PATH, PATH_END], device=on)
         lengths = graph_length + path_length + 8 + 2 * w
-        out = torch.zeros((count, int(lengths.max()) if count else 0), dtype=torch.int32, device=on)
+        out = allot("solutions", (count, int(lengths.max()) if count else 0), torch.int32, on).zero_()
         rows = torch.arange(count, device=on)
         after_graph = graph_length + 1
         if count:
@@ -147,12 +147,14 @@ class MazeTokenizer:
         inside[:, 1, :, -1] = False
         if self.graph == "walls":
             listed = ~listed & inside
+        # Where each is, in four numbers, and its tokens.
+        check_room("solutions", len(mazes), int(listed.sum()) * (4 + 2 + 2 * self._width) * 8, mazes.device)
         maze, plane, r, c = listed.nonzero().unbind(1)
         a = r * self.cols + c
         b = a + torch.where(plane == 1, 1, self.cols)
         if self.shuffle:
             each = 2 * self.rows * self.cols
-            words = torch.empty((len(mazes), each), dtype=torch.int64)
+            words = allot("solutions", (len(mazes), each), torch.int64)
             _core.maze_words(
                 integer("seed", seed, 0, 2**64 - 1),
                 integer("first", first, 0, 2**63 - 1),
@@ -206,7 +208,7 @@ class MazeTokenizer:
         if given.dim() != 2:
             raise ValueError(f"tokens: got shape {tuple(given.shape)}, allowed: [count, length]")
         rows = given.tolist()
-        connections = torch.zeros((len(rows), 2, self.rows, self.cols), dtype=torch.bool)
+        connections = allot("tokens", (len(rows), 2, self.rows, self.cols), torch.bool).zero_()
         starts, goals, written = [], [], []
         for i, row in enumerate(rows):
             try:

@@ -102,6 +102,7 @@ class Trainer(loop.Trainer):
             regret=config.told == "regret", recorder=self.recorder, clock=self.clock,
             ranks=ranks,
         )  # fmt: skip
+        self.collector.check_room(config.rollout_steps)
 
     def set_threads(self) -> None:
         """torch's threads are the process's: whoever made a trainer last has set them."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mesasim import waits
 from mesasim.agents.base import Agent, Observation
+from mesasim.machine import check_room
 from mesasim.train.clock import Clock
 from mesasim.train.distributed import ALONE, Ranks
 from mesasim.train.recording import Recorder
@@ -157,6 +158,13 @@ class Collector:
             recorder.run("step", step)
         self.env.check()
         return rollout, cuts
+
+    def check_room(self, steps: int) -> None:
+        """ValueError where a rollout of so many steps would not fit in memory."""
+        groups = self.env.buffers.group
+        seen = [*groups["observation"].values(), *groups.get("oracle", {}).values()]
+        of_a_step = sum(field.nbytes for field in seen) + self.env.num_envs * (3 + 4 * 4 + 8)  # flags, numbers, actions
+        check_room("rollout_steps", f"{steps} with num_envs={self.env.num_envs}", steps * of_a_step, self.env.device)
 
     def _room(self, steps: int) -> tuple[Rollout, Cuts | None]:
         """Memory for a rollout."""

@@ -11,6 +11,7 @@ import torch
 
 import mesasim
 from mesasim import curriculum, hardware, machine, mazes, regression, sequences, tsp
+from mesasim.train import ppo, rollout
 
 BOUND = 50_000_000
 
@@ -46,6 +47,72 @@ def test_more_than_memory_is_refused_by_name(name, small_memory):
             ValueError, match=rf"^{name}: got \d+, which takes [\d.]+ GB, allowed: what fits in memory, 0.1 GB"
         ):
             ask()
+
+
+@pytest.fixture(scope="module")
+def large():
+    """20,000 mazes that fit in the bound as they are, solved: 2.6 MB of connections, 20 MB of cells."""
+    made = mazes.generate(20_000, 32, seed=1, num_threads=1)
+    return made, made.solve(0, 31, num_threads=1)
+
+
+DERIVED = {
+    "distances": ("mazes", lambda made, solved: made.distances(0)),
+    "components": ("mazes", lambda made, solved: made.components()),
+    "connections": ("mazes", lambda made, solved: made.connections),
+    "pixels": ("mazes", lambda made, solved: made.pixels()),
+    "text": ("mazes", lambda made, solved: made.text()),
+    "pictures of paths": ("mazes", lambda made, solved: made.pixels(path=solved)),
+    "tokens": ("mazes|solutions", lambda made, solved: mazes.MazeTokenizer(32, 32).encode(solved)),
+    "shuffles": ("mazes|solutions", lambda made, solved: mazes.MazeTokenizer(32, 32, shuffle=True).encode(solved)),
+    "easy to hard": ("solutions", lambda made, solved: mazes.easy_to_hard(solved)),
+}
+
+
+@pytest.mark.parametrize("derived", DERIVED)
+def test_what_is_derived_and_larger_than_memory_is_refused_by_name(derived, large, small_memory):
+    name, ask = DERIVED[derived]
+    with pytest.raises(
+        ValueError, match=rf"^({name}): got 20000, which takes [\d.]+ GB, allowed: what fits in memory, 0.1 GB"
+    ):
+        ask(*large)
+
+
+def test_tokens_are_refused_where_connections_fit(large, monkeypatch):
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 4 * BOUND)
+    assert large[0][:1000].connections.shape == (1000, 2, 32, 32)
+    with pytest.raises(ValueError, match=r"^solutions: got 20000, which takes"):
+        mazes.MazeTokenizer(32, 32).encode(large[1])
+
+
+def test_a_rollout_larger_than_memory_is_refused_before_it_begins(small_memory):
+    config = {"world": "Bandit-v0", "num_envs": 1000, "num_threads": 1}
+    with pytest.raises(
+        ValueError,
+        match=r"^rollout_steps: got 100000 with num_envs=1000, which takes [\d.]+ GB, allowed: what fits in memory",
+    ):
+        ppo.Trainer(ppo.PPOConfig(**config, rollout_steps=100_000))
+    ppo.Trainer(ppo.PPOConfig(**config, rollout_steps=100))
+
+
+def test_what_a_rollout_is_said_to_take_is_what_it_takes():
+    trainer = ppo.Trainer(ppo.PPOConfig(world="Maze-v0", num_envs=50, rollout_steps=7, num_threads=1))
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollout, "check_room", lambda name, value, size, device: asked.append(size))
+        trainer.collector.check_room(7)
+    made, _ = trainer.collector._room(7)
+    arrays = [
+        *made.obs.values(),
+        *made.oracle.values(),
+        made.is_first,
+        made.done,
+        made.action,
+        made.log_prob,
+        made.value,
+    ]
+    truncated = made.done.nbytes  # not kept where no episode is cut
+    assert asked == [sum(t.nbytes for t in arrays) + made.earned.nbytes + made.reward.nbytes + truncated]
 
 
 def test_what_fits_is_made(small_memory):
