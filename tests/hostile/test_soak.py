@@ -8,9 +8,9 @@ from bench import soak
 
 def test_several_users_at_once_make_what_one_makes():
     torch.set_num_threads(1)
-    running, samples = soak.soak(4.0, 3, seed=1, quick=True)
+    running, memory = soak.soak(3.0, 3, seed=1, quick=True)
     assert running.wrong == []
-    assert running.played.total() > 30 and len(samples) > 10
+    assert running.played.total() > 30 and len(memory) > 2
 
 
 def test_a_difference_is_found():
@@ -33,12 +33,24 @@ def test_what_a_scene_raises_is_found():
     assert running.wrong == ["a scene: RuntimeError('broken')"]
 
 
+def at_rest(used_mb, blocks, resident_mb):
+    seconds = np.arange(0, 600, 6.0)
+    return [soak.Memory(*row) for row in np.broadcast(seconds, used_mb, 30.0, blocks, resident_mb)]
+
+
 def test_a_leak_is_found_and_noise_is_not():
-    rng = np.random.default_rng(1)
-    seconds = np.arange(0, 600, 0.5)
-    flat = 500 + rng.normal(0, 5, len(seconds))
-    _, low, high, minutes = soak.growth(list(zip(seconds, flat, strict=True)), 180)
-    assert low < 0 < high and high * minutes < soak.BOUND_MB
-    leaking = flat + seconds / 60 * 10  # ten megabytes a minute
-    _, low, high, minutes = soak.growth(list(zip(seconds, leaking, strict=True)), 180)
-    assert low > 9 and high < 11 and high * minutes > soak.BOUND_MB
+    rng, minutes = np.random.default_rng(1), np.arange(0, 600, 6.0) / 60
+    used, blocks, resident = (mean + rng.normal(0, sd, 100) for mean, sd in ((115, 0.03), (826_400, 30), (380, 5)))
+    assert soak.judged(at_rest(used, blocks, resident), 180)[0]
+    assert not soak.judged(at_rest(used + minutes * 0.3, blocks, resident), 180)[0]  # 75 bytes of each scene
+    assert not soak.judged(at_rest(used, blocks + minutes * 400, resident), 180)[0]
+    assert not soak.judged(at_rest(used, blocks, resident + minutes * 10), 180)[0]
+
+
+def test_what_is_kept_shows_at_rest_to_the_byte():
+    before = soak.Memory.now(0.0)
+    kept = [torch.zeros(2**18) for _ in range(4)]
+    objects = [object() for _ in range(5000)]
+    after = soak.Memory.now(1.0)
+    assert abs(after.used_mb - before.used_mb - sum(t.nbytes for t in kept) / 1e6) < 0.2
+    assert after.blocks - before.blocks > len(objects)
