@@ -151,7 +151,12 @@ void add_sums(const LayerShape& s, const Real* sums, const LayerGradients<Real>&
 template <class Real>
 void run_layer(const LayerShape& shape, const LayerWeights<Real>& weights, const LayerRun<Real>& run,
                const LayerMade<Real>& made, int32_t num_threads) {
-  if (shape.slots == 0 || shape.steps == 0) return;
+  if (shape.slots == 0) return;
+  if (shape.steps == 0) {  // an LSTM's c is what it was
+    for (int64_t i = 0; made.cell != nullptr && i < shape.slots; ++i)
+      std::copy_n(run.carry + i * shape.carry() + shape.hidden, shape.hidden, made.cell + i * shape.hidden);
+    return;
+  }
   const PackedLayer<Real> packed(shape, weights, false);
   const Loops<Real> loop = loops<Real>();
   by_tiles<Real>(shape.slots, shape.tiles(), loop.forward_numbers(shape), num_threads,
@@ -165,7 +170,13 @@ void layer_gradients(const LayerShape& shape, const LayerWeights<Real>& weights,
                      const LayerMade<Real>& made, const LayerGradients<Real>& gradients, int32_t num_threads) {
   clear(shape, gradients);
   if (gradients.carry != nullptr) std::fill_n(gradients.carry, shape.slots * shape.carry(), Real(0));
-  if (shape.slots == 0 || shape.steps == 0) return;
+  if (shape.slots == 0) return;
+  if (shape.steps == 0) {
+    const bool asked = gradients.cell != nullptr && gradients.carry != nullptr;
+    for (int64_t i = 0; asked && i < shape.slots; ++i)
+      std::copy_n(gradients.cell + i * shape.hidden, shape.hidden, gradients.carry + i * shape.carry() + shape.hidden);
+    return;
+  }
   const PackedLayer<Real> packed(shape, weights, true);
   const Loops<Real> loop = loops<Real>();
   const int64_t groups = std::min(kMostGroups, shape.tiles()), size = gradient_numbers(shape);

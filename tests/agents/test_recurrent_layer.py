@@ -75,6 +75,17 @@ def test_states_and_gradients_are_torchs(cell, steps, slots, inputs, hidden, ins
 
 
 @CELLS
+def test_no_steps_leave_the_cell_as_it_was(cell):
+    core, x, is_first, carry, _ = problem(cell, 0, 3, 2, 5)
+    states, last, _ = recurrent_layer(x, is_first, carry, *core.parameters(), True)
+    assert states.shape == (0, 3, 5)
+    if cell is torch.nn.LSTM:
+        torch.testing.assert_close(last, carry[:, 5:], rtol=0, atol=0)
+        (by_carry,) = torch.autograd.grad(last.sum(), carry)
+        torch.testing.assert_close(by_carry, torch.tensor([0.0, 1.0]).repeat_interleave(5).expand(3, 10))
+
+
+@CELLS
 def test_gradients_are_slopes_of_the_states_and_of_the_last_cell(cell):
     core, x, is_first, carry, _ = problem(cell, 4, 6, 3, 5, torch.float64)
     weights = [p.detach().requires_grad_() for p in core.parameters()]
