@@ -8,7 +8,6 @@ target_include_directories(engine PUBLIC csrc)
 target_compile_definitions(engine PUBLIC MESA_PLAIN) # nothing forced inline: a third of the wait
 target_compile_options(engine PUBLIC -ffp-contract=off -Wall -Wextra)
 target_link_libraries(engine PUBLIC Threads::Threads)
-set_source_files_properties(csrc/backends/network_cpu.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast;-Wno-psabi")
 if(MESASIM_SANITIZE STREQUAL thread)
   target_compile_definitions(engine PUBLIC MESA_ONE_SET) # races are the same in each
 endif()
