@@ -35,7 +35,9 @@ from mesasim import _core, curriculum, mazes, regression, sequences, tsp
 # Growth after the warm-up that would still pass. At rest malloc's bytes go up and down by .05 MB and Python's blocks by a few
 # dozen (seven a round are the record itself), so that what is lost in one scene of a hundred is seen, if it is kilobytes.
 BOUND_MB, BOUND_BLOCKS = 1.0, 2000.0
-BOUND_RESIDENT_MB = 48.0  # for what is not malloc's, such as stacks; malloc's arenas have been seen to keep 54 free
+BOUND_RESIDENT_MB = (
+    24.0  # for what is not malloc's, such as stacks; half of what its arenas have been seen to keep free
+)
 WARM_UP, BLOCKS, ROUND_S = 0.3, 20, 6.0
 Scene = Callable[[int], str]  # engine threads → digest of what was made
 
@@ -180,7 +182,7 @@ class Memory:
 
     seconds: float
     used_mb: float  # given out by malloc
-    free_mb: float  # kept by it
+    free_mb: float  # kept by it, then given back to the system
     blocks: float  # of Python's own allocator
     resident_mb: float
 
@@ -193,7 +195,9 @@ class Memory:
         libc.mallinfo2.restype = Malloc
         malloc = libc.mallinfo2()
         used, free = (malloc.uordblks + malloc.hblkhd) / 1e6, malloc.fordblks / 1e6
-        return cls(seconds, used, free, float(sys.getallocatedblocks()), resident_mb())
+        blocks = float(sys.getallocatedblocks())
+        libc.malloc_trim(0)
+        return cls(seconds, used, free, blocks, resident_mb())
 
 
 def growth(samples: list[tuple[float, float]], warm_up: float) -> tuple[float, float, float, float]:
