@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and digests that say whether weights changed."""
+"""Files that are whole or absent, or grow by whole pieces, and digests that say whether weights changed."""
 
 from __future__ import annotations
 
@@ -79,6 +79,28 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):  # of a folder that cannot be written to, where there is none
             temporary.unlink(missing_ok=True)
+
+
+def append(path: Path, end: int, content: bytes) -> int:
+    """Puts `content` in the place of all that a file holds after its first `end` bytes, and waits until it would outlast the
+    power; where it then ends. An OSError names the file, which then ends at `end`. A kill may leave a part of `content`."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            if (size := file.seek(0, os.SEEK_END)) < end:
+                raise OSError(errno.EIO, f"it has {size} bytes, expected {end}: something else has cut it")
+            file.truncate(end)
+            file.seek(end)
+            try:
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, f"{path} was not written: {error.strerror or error}") from error
+    return end + len(content)
 
 
 def _to_disk(path: Path) -> None:

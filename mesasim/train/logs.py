@@ -4,6 +4,7 @@ for all trainers. A sink that breaks is told of once and left out: the training 
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal, Protocol, get_args
 
-from mesasim.integrity import write_whole
+from mesasim.integrity import append, write_whole
 from mesasim.output import plain
 from mesasim.train.distributed import first_rank
 
@@ -37,16 +38,29 @@ class Sink(Protocol):
 
 
 class Csv:
-    """metrics.csv, rewritten whole at every checkpoint: rows since the last one are made again, to the same bits."""
+    """metrics.csv, which rows are added to at every checkpoint. What a killed run wrote after the checkpoint gone on from, half a
+    row perhaps, is cut off when the first rows made again take its place."""
 
     def __init__(self, run: Path, start: int, settings: Mapping[str, Any]) -> None:
-        self.file, self.rows = run / METRICS, rows_until(run / METRICS, start)
+        self.file = run / METRICS
+        self.names, self.end = rows_until(self.file, start)
+        self.rows: list[Metrics] = []  # not in the file yet
 
     def write(self, row: Metrics) -> None:
         self.rows.append(row)
 
     def flush(self) -> None:
-        write_rows(self.file, self.rows)
+        if not self.rows:
+            return
+        names = list(dict.fromkeys([*self.names, *(name for row in self.rows for name in row)]))
+        if names == self.names:
+            self.end = append(self.file, self.end, as_csv(names, self.rows))
+        else:  # the first rows, or a metric that those before lack
+            before = list(csv.DictReader(_text(_whole_rows(self.file, self.end))))
+            content = as_csv(names, [dict(zip(names, names, strict=True)), *before, *self.rows])
+            write_whole(self.file, lambda path: path.write_bytes(content))
+            self.names, self.end = names, len(content)
+        self.rows = []
 
     def close(self) -> None:
         """Rows after the last checkpoint would be cut on resuming."""
@@ -184,30 +198,36 @@ def _short(error: Exception) -> str:
 # metrics.csv
 
 
-def write_rows(log: Path, rows: list[Any]) -> None:
-    """metrics.csv, a row an iteration; empty where a row lacks a metric that another has, as of another version."""
-
-    def write(path: Path) -> None:
-        with path.open("w", newline="") as file:
-            if rows:
-                writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)), restval="")
-                writer.writeheader()
-                writer.writerows(rows)
-
-    write_whole(log, write)
+def as_csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as lines; empty where a row lacks a metric that another has, as of another version."""
+    text = io.StringIO(newline="")
+    csv.DictWriter(text, names, restval="").writerows(rows)
+    return text.getvalue().encode()
 
 
-def rows_until(log: Path, iteration: int) -> list[Any]:
-    """The rows of metrics.csv up to an iteration, to go on after."""
-    return [] if iteration == 0 else [row for row in read_rows(log) if row["iteration"] <= iteration]
+def rows_until(log: Path, iteration: int) -> tuple[list[str], int]:
+    """Names of the columns of metrics.csv, and where in it the rows up to an iteration end, to go on after."""
+    lines = _whole_rows(log).splitlines(keepends=True) if iteration else []
+    names, *rows = csv.reader(line.decode() for line in lines) if lines else [[]]
+    made_again = (k for k, row in enumerate(rows) if _number(row[names.index("iteration")]) > iteration)
+    return names, sum(map(len, lines[: 1 + next(made_again, len(rows))]))
 
 
 def read_rows(log: Path) -> list[dict[str, float]]:
-    """Every row of a metrics.csv, as numbers, nan where it is empty; none where there is no file."""
-    if not log.exists():
-        return []
-    with log.open(newline="") as file:
-        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    """Every row of a metrics.csv, as numbers, nan where it is empty; none where there is no file. Half a row, at which a kill
+    ended the writing, is none."""
+    rows = csv.DictReader(_text(_whole_rows(log)))
+    return [{name: _number(text) for name, text in row.items()} for row in rows]
+
+
+def _whole_rows(log: Path, end: int | None = None) -> bytes:
+    """The whole lines of a file, of its first `end` bytes if given; none where there is no file."""
+    content = log.read_bytes()[:end] if log.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _text(content: bytes) -> io.StringIO:
+    return io.StringIO(content.decode(), newline="")
 
 
 def _number(text: str) -> float:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import resource
 import sys
 import types
 
@@ -143,6 +144,71 @@ def test_a_run_goes_on_whose_metrics_were_others_before(tmp_path, monkeypatch):
     rows = read_rows(tmp_path / METRICS)
     assert [math.isnan(row["entropy"]) for row in rows] == [True] * 4 + [False] * 2
     assert [row["since_gone"] for row in rows[:4]] == [0.5] * 4 and math.isnan(rows[5]["since_gone"])
+
+
+def rows_to(last):
+    return [{"iteration": k, "steps": 32 * k, "loss": 1 / k, "none": float("nan")} for k in range(1, last + 1)]
+
+
+def write_through(sink, rows):
+    for row in rows:
+        sink.write(row)
+        if row["iteration"] % 2 == 0:  # a checkpoint
+            sink.flush()
+
+
+def test_rows_are_added_to_the_file_and_not_written_again(tmp_path, monkeypatch):
+    sink, file = logs.Csv(tmp_path, 0, {}), tmp_path / METRICS
+    write_through(sink, rows_to(2))
+    monkeypatch.setattr(logs, "write_whole", lambda *_: pytest.fail("written again"))
+    first, found = file.read_bytes(), file.stat().st_ino
+    write_through(sink, rows_to(8)[2:])
+    assert file.read_bytes().startswith(first) and file.stat().st_ino == found
+    assert [row["iteration"] for row in read_rows(file)] == [1, 2, 3, 4, 5, 6, 7, 8]
+    resumed = logs.Csv(tmp_path, 8, {})
+    write_through(resumed, rows_to(12)[8:])
+    assert [row["loss"] for row in read_rows(file)] == [row["loss"] for row in rows_to(12)]
+
+
+def test_a_kill_at_any_byte_of_a_rows_writing_leaves_whole_rows_and_a_file_to_go_on_with(tmp_path):
+    file = tmp_path / METRICS
+    sink = logs.Csv(tmp_path, 0, {})
+    write_through(sink, rows_to(2))
+    kept = file.stat().st_size
+    write_through(sink, rows_to(4)[2:])
+    whole = file.read_bytes()
+    for cut in range(kept, len(whole) + 1):
+        file.write_bytes(whole[:cut])
+        seen = [row["iteration"] for row in read_rows(file)]
+        assert seen == list(range(1, 3 + whole[kept:cut].count(b"\n"))), cut
+        resumed = logs.Csv(tmp_path, 2, {})
+        assert file.read_bytes() == whole[:cut]  # until there is a row in the place of those cut
+        write_through(resumed, rows_to(4)[2:])
+        assert file.read_bytes() == whole, cut
+
+
+def test_rows_that_do_not_fit_on_the_disk_leave_those_before_and_the_error_names_the_file(tmp_path):
+    """A limit on the size of files stands in for the disk: a part of the rows is written, as there."""
+    sink, file = logs.Csv(tmp_path, 0, {}), tmp_path / METRICS
+    write_through(sink, rows_to(2))
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        with pytest.raises(OSError, match=r"metrics\.csv was not written: File too large"):
+            write_through(sink, rows_to(4)[2:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_something_else_has_cut_is_told_of_and_not_filled_up(tmp_path):
+    sink, file = logs.Csv(tmp_path, 0, {}), tmp_path / METRICS
+    write_through(sink, rows_to(2))
+    file.write_bytes(b"cut")
+    with pytest.raises(OSError, match=r"metrics\.csv was not written: it has 3 bytes, expected \d+"):
+        write_through(sink, rows_to(4)[2:])
+    assert file.read_bytes() == b"cut"
 
 
 def broken(*_):
