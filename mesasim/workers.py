@@ -90,7 +90,7 @@ def _each_here(
 ) -> Answers:
     context: Any = multiprocessing.get_context(_method())
     if _method() == "forkserver":
-        context.set_forkserver_preload(sorted({*_modules(job), *preload}))
+        context.set_forkserver_preload(sorted({__name__, *_modules(job), *preload}))
     left, idle, busy = iter(items), [], {}  # type: ignore[var-annotated]
     try:
         while True:

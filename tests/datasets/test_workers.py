@@ -5,47 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
+from plain.jobs import say_progress, square, wait_or_say, wait_or_say_unless_first
 
 from mesasim.workers import WorkerDied, check_workers, each
 
-HERE = Path(__file__)
-
-
-def square(item):
-    """A job; 3 fails, 5 dies, 7 fails with what cannot be sent."""
-    if item == 3:
-        raise ValueError("three: got 3")
-    if item == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if item == 7:
-        raise Unsendable("a", "b")
-    return item * item, os.getpid()
-
-
-class Unsendable(Exception):
-    def __init__(self, one, two):
-        super().__init__(one)
-
-
-def wait_or_say(folder, item):
-    """A job that takes for ever, and says how it was ended."""
-    (folder / f"begun {item}").touch()
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        (folder / f"interrupted {item}").touch()
-        raise
-
-
-def say_progress(item, tell):
-    tell(item + 0.5)
-    return item
+TESTS = Path(__file__).parents[1]
 
 
 def test_every_item_is_answered_and_a_failure_or_a_death_is_its_own_alone():
@@ -79,18 +50,11 @@ def test_closing_interrupts_what_is_under_way_once(tmp_path):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGALRM)
 
-    import threading
-
-    threading.Thread(target=when_begun).start()
+    threading.Thread(target=when_begun, daemon=True).start()
     with pytest.raises(KeyboardInterrupt), closing(answers):
         next(answers)
     assert sorted(path.name for path in tmp_path.glob("interrupted *")) == ["interrupted 1", "interrupted 2"]
     assert not multiprocessing.active_children()
-
-
-def wait_or_say_unless_first(folder, item):
-    if item:
-        wait_or_say(folder, item)
 
 
 def test_a_job_whose_worker_was_not_heard_yet_is_interrupted_too_or_never_begins(tmp_path):
@@ -112,7 +76,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys\nfrom functools import partial\nfrom pathlib import Path\n"
-        f"sys.path.insert(0, {str(HERE.parent)!r})\nfrom test_workers import wait_or_say\nfrom mesasim.workers import each\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\nfrom plain.jobs import wait_or_say\nfrom mesasim.workers import each\n"
         f"if __name__ == '__main__':\n    print(list(each(partial(wait_or_say, Path({str(tmp_path)!r})), [1, 2], workers=2)))\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)])
@@ -151,25 +115,13 @@ def test_workers_and_backends_that_cannot_be_are_refused(workers, backend, error
         check_workers(workers, backend)
 
 
-def die_or_say(folder, item):
-    (folder / f"begun {item}").open("a").write("x")
-    if item == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        time.sleep(0.5)  # as one that writes a checkpoint first
-        (folder / f"interrupted {item}").touch()
-        raise
-
-
 @pytest.mark.slow
 def test_ray_tries_no_job_twice_and_waits_for_those_it_cancels(tmp_path):
     pytest.importorskip("ray", reason="ray is not installed (mesasim[ray])")
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys, time\nfrom contextlib import closing\nfrom functools import partial\nfrom pathlib import Path\n"
-        f"sys.path.insert(0, {str(HERE.parent)!r})\nfrom test_workers import die_or_say\nfrom mesasim.workers import each\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\nfrom plain.jobs import die_or_say\nfrom mesasim.workers import each\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "with closing(each(partial(die_or_say, folder), [0, 2], workers=2, backend='ray')) as answers:\n"
         "    assert 'WorkerCrashedError' in str(next(answers)[1])\n"
@@ -179,7 +131,7 @@ def test_ray_tries_no_job_twice_and_waits_for_those_it_cancels(tmp_path):
     environment = {
         **os.environ,
         "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
     }
     subprocess.run([sys.executable, str(script)], check=True, env=environment, cwd=tmp_path, capture_output=True)
     assert (tmp_path / "begun 0").read_text() == "x"

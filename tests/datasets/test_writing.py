@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mesasim import __version__, mazes, tsp
+from mesasim import __version__, integrity, mazes, tsp
 from mesasim.__main__ import main
 from mesasim.mazes import DatasetConfig
 from mesasim.mazes.datasets import generate_dataset
@@ -118,9 +118,10 @@ def test_a_worker_that_dies_is_named_with_its_shard_and_the_data_set_can_be_gone
     assert contents(folder) == whole
 
 
-def test_a_folder_that_another_process_works_in_is_refused_by_name_and_left_alone(tmp_path, whole):
+def test_a_folder_that_another_process_works_in_is_refused_by_name_and_left_alone(tmp_path, whole, monkeypatch):
     """By kill -9 its lock goes, though the lock's file stays."""
     config, folder = DatasetConfig(**SMALL), tmp_path / "d"
+    monkeypatch.setattr(integrity, "PATIENCE_S", 0.05)
     code = (f"import time\nfrom pathlib import Path\nfrom mesasim.integrity import held\nwith held(Path({str(folder)!r})):\n"
             "    print('held', flush=True); time.sleep(60)")  # fmt: skip
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path)
@@ -169,8 +170,28 @@ def test_an_interrupt_leaves_whole_shards_nothing_half_written_and_can_be_gone_o
     assert contents(folder) == contents(tmp_path / "whole")
 
 
+def of_small_files(limit, flags):
+    """The command's exit status and what it said, under a limit on the size of files, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mesasim", *flags], capture_output=True, text=True, cwd="/",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)), check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def of_small_files_here(limit, flags, capsys):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        with pytest.raises(SystemExit) as stopped:
+            main(flags)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    return stopped.value.code, capsys.readouterr().err
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_full_disk_is_said_leaves_whole_shards_and_can_be_gone_on_from(tmp_path, workers):
+def test_a_full_disk_is_said_leaves_whole_shards_and_can_be_gone_on_from(tmp_path, workers, capsys):
     """A limit on the size of files stands in for the disk: the write fails half way, as there."""
     flags = [
         "generate",
@@ -186,19 +207,15 @@ def test_a_full_disk_is_said_leaves_whole_shards_and_can_be_gone_on_from(tmp_pat
         str(workers),
     ]
     main([*flags, "--out", str(tmp_path / "whole")])
-    expected = contents(tmp_path / "whole")
-    limit = max(map(len, expected.values())) - 100
-    process = subprocess.run(
-        [sys.executable, "-m", "mesasim", *flags, "--out", str(tmp_path / "d")], capture_output=True, text=True, cwd=tmp_path,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )  # fmt: skip
-    assert process.returncode == 2 and os.strerror(errno.EFBIG) in process.stderr and process.stderr.count("\n") == 1
-    assert not list((tmp_path / "d").glob(".*.tmp"))
-    assert all(
-        data == expected.get(name, data) for name, data in contents(tmp_path / "d").items() if "manifest" not in name
-    )
-    main([*flags, "--out", str(tmp_path / "d"), "--resume"])
-    assert contents(tmp_path / "d") == expected
+    expected, folder = contents(tmp_path / "whole"), tmp_path / "d"
+    limit, cut = max(map(len, expected.values())) - 100, [*flags, "--out", str(folder)]
+    capsys.readouterr()
+    status, said = of_small_files_here(limit, cut, capsys) if workers == 1 else of_small_files(limit, cut)
+    assert status == 2 and os.strerror(errno.EFBIG) in said and said.count("\n") == 1
+    assert not list(folder.glob(".*.tmp"))
+    assert all(data == expected.get(name, data) for name, data in contents(folder).items() if "manifest" not in name)
+    main([*cut, "--resume"])
+    assert contents(folder) == expected
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_and_left_as_it_was(tmp_path, whole, monkeypatch):

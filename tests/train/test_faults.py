@@ -15,6 +15,7 @@ import pytest
 import torch
 from plain.training_cases import BANDIT
 
+from mesasim import integrity
 from mesasim.__main__ import main
 from mesasim.integrity import LOCK, remove_leftovers, weights_hash, write_whole
 from mesasim.train import loop
@@ -71,11 +72,20 @@ def small_disk(tmp_path):
 
 
 KILLS = ROOT / "bench" / "faults" / "training.py"
-NEVER_RESUMES = f"""
-import runpy
+BOTH = f"""
+import runpy, sys
 from mesasim.train.ppo import Trainer
+
+def disturb(*given):
+    sys.argv[1:] = [*given, "--iterations", "30"]
+    try:
+        runpy.run_path({str(KILLS)!r}, run_name="__main__")
+    except SystemExit as ended:
+        print("status:", ended.code, flush=True)
+
+disturb("--kills", "5")
 Trainer.resume = lambda trainer: None
-runpy.run_path({str(KILLS)!r}, run_name="__main__")
+disturb("--kills", "40")
 """
 
 
@@ -87,20 +97,26 @@ def python(*given):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("given", [["--kills", "5"], ["--kills", "2", "--ranks", "2"]], ids=" ".join)
-def test_a_training_killed_again_and_again_ends_in_the_same_bits(given):
-    """The short form of bench/faults/training.py, which exits with 1 if anything differs."""
-    done = python(KILLS, *given, "--iterations", "30")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"kills: {given[1]}," in done.stdout
-    ended, equal = re.search(r"end: (\d+); .*: (\d+)$", done.stdout.strip()).groups()
+def assert_all_equal(said, kills):
+    assert f"kills: {kills}," in said
+    ended, equal = re.search(r"end: (\d+); .*: (\d+)$", said.strip()).groups()
     assert ended == equal != "0"
 
 
-def test_a_training_that_starts_over_instead_of_resuming_is_found_out():
-    done = python("-c", NEVER_RESUMES, "--kills", "40", "--iterations", "30")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search(r"a restart went on after iteration 0, allowed: [1-9]\d*, the newest checkpoint's", done.stdout)
+def test_a_training_killed_again_and_again_ends_in_the_same_bits_and_one_that_starts_over_instead_is_found_out():
+    """The short form of bench/faults/training.py, which exits with 1 if anything differs."""
+    done = python("-c", BOTH)
+    resuming, starting_over, rest = re.split(r"status: (?=\d)", done.stdout)
+    assert starting_over[0] == "0" and rest.strip() == "1", done.stdout + done.stderr
+    assert_all_equal(resuming, kills=5)
+    assert re.search(r"a restart went on after iteration 0, allowed: [1-9]\d*, the newest checkpoint's", starting_over)
+
+
+@pytest.mark.slow
+def test_a_training_of_two_processes_killed_again_and_again_ends_in_the_same_bits():
+    done = python(KILLS, "--kills", "2", "--ranks", "2", "--iterations", "30")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_all_equal(done.stdout, kills=2)
 
 
 def test_rows_written_before_a_kill_are_made_again_not_twice(half, monkeypatch):
@@ -134,35 +150,40 @@ def test_what_a_killed_process_left_half_written_is_removed_whatever_its_number(
 
 
 HOLDS = """
-import os, sys, time
+import sys, time
 from pathlib import Path
 from mesasim.integrity import held
-with held(Path(sys.argv[1])):
+with held(Path(sys.argv[1])), held(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("resume", [False, True])
-def test_a_folder_that_is_being_trained_in_is_refused_until_its_process_is_killed(resume, tmp_path, half):
-    run = half if resume else tmp_path / "new"
-    run.mkdir(exist_ok=True)
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(integrity, "PATIENCE_S", 0.05)
+
+
+def test_folders_that_are_being_trained_in_are_refused_until_their_process_is_killed(tmp_path, half, impatient):
+    runs = {half: True, tmp_path / "new": False}
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    other = subprocess.Popen([sys.executable, "-c", HOLDS, run], env=env, cwd="/", stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen([sys.executable, "-c", HOLDS, *runs], env=env, cwd="/", stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout.readline() == "held\n"
-        before = files(run)
-        with pytest.raises(BlockingIOError, match=f"{run} is being worked in by process {other.pid};"):
-            train(CONFIG, run, resume=resume)
-        assert files(run) == before
+        for run, resume in runs.items():
+            before = files(run)
+            with pytest.raises(BlockingIOError, match=f"{run} is being worked in by process {other.pid};"):
+                train(CONFIG, run, resume=resume)
+            assert files(run) == before
     finally:
         other.kill()
         other.communicate()
-    train(CONFIG, run, resume=resume)
-    assert latest_checkpoint(run).stem == "00000004"
+    for run, resume in runs.items():
+        train(CONFIG, run, resume=resume)
+        assert latest_checkpoint(run).stem == "00000004"
 
 
-def test_a_training_holds_its_folder_to_its_end(tmp_path):
+def test_a_training_holds_its_folder_to_its_end(tmp_path, impatient):
     refused = []
 
     def another(row):
