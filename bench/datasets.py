@@ -1,13 +1,17 @@
 """What a billion labelled instances would take: instances a CPU second of one thread made, written, hashed and read, and bytes
-each, as docs/datasets.md gives them.
+each, as docs/datasets.md gives them; and the memory that streaming a large set takes.
 
     python bench/datasets.py                 all three kinds, the middle of 5 repeats
-    python bench/datasets.py --only mazes --repeats 3"""
+    python bench/datasets.py --only mazes --repeats 3
+    python bench/datasets.py --memory        2 million mazes of 64 × 64, written to a temporary folder and streamed"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -59,6 +63,37 @@ def measure(config: Any, make: Callable[[Any, int], Any], repeats: int, folder: 
     return {**rates, "bytes": path.stat().st_size / config.count}
 
 
+# In a process of its own: what the allocator keeps of an earlier stream would count as this one's.
+STREAMED = """
+import sys, time
+from mesasim import datasets
+folder, buffer = sys.argv[1], int(sys.argv[2])
+def used():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["RssAnon"].split()[0]) * 1024
+stream = datasets.stream(folder, batch_size=64, shuffle=True, buffer=buffer)
+before = most = used()
+began, rows, quarters = time.monotonic(), 0, []
+for mazes, _ in stream:
+    rows += mazes.packed.numel()
+    most = max(most, used())
+    if len(quarters) < 4 * rows // (len(stream.data) * mazes.packed[0].numel()):
+        quarters.append(f"{(most - before) / 1e6:.0f}")
+seconds = time.monotonic() - began
+print(f"buffer {buffer:,}: {rows / 1e6:,.0f} MB of rows; grown by at most {', '.join(quarters)} MB after each quarter; "
+      f"{rows / 1e6 / seconds:.0f} MB/s")
+"""
+
+
+def memory(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        config = mazes.DatasetConfig(count=count, size=(64, 64), endpoints="none", algorithm="binary_tree")
+        maze_sets.generate_dataset(config, Path(folder) / "d", num_threads=1)
+        for buffer in (2000, 65536):
+            command = [sys.executable, "-c", STREAMED, str(Path(folder) / "d"), str(buffer)]
+            subprocess.run(command, check=True, cwd="/", env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
 def main(only: str, repeats: int) -> None:
     torch.set_num_threads(1)
     for name, (config, make) in KINDS.items():
@@ -76,5 +111,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="kinds with this in their name")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="only that: what streaming takes")
+    parser.add_argument("--count", type=int, default=2_000_000, help="mazes streamed")
     given = parser.parse_args()
-    main(given.only, given.repeats)
+    memory(given.count) if given.memory else main(given.only, given.repeats)
