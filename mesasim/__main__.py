@@ -30,6 +30,7 @@ from mesasim.progress import bars, counter, print_table, training_bar
 from mesasim.report import PAGE, write_report
 from mesasim.results import below_optimum, summarize, write_summary, write_table
 from mesasim.runs import provenance
+from mesasim.sequences.dataset_command import sequences as sequence_sets
 from mesasim.signature import signed
 from mesasim.spec import load_spec, parse_options, world_id
 from mesasim.sweep.command import SWEEPS, sweep
@@ -48,7 +49,7 @@ OptionTexts = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the world; may be repeated"),
 ]
-GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes, "tours": tours}
+GENERATORS: dict[str, Callable[..., None]] = {"mazes": mazes, "tours": tours, "sequences": sequence_sets}
 SIGNATURES = Path("tests/golden/signatures.json")
 Table = tuple[tuple[str, ...], list[tuple]]  # names of columns, rows
 OPTION_HEAD = ("option", "type", "default", "allowed", "meaning")

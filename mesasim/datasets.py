@@ -21,6 +21,7 @@ from mesasim.shards.manifest import MANIFEST, MANIFEST_BYTES
 KINDS = {
     "mesasim mazes": ("mesasim.mazes.datasets", "MazeDataset"),
     "mesasim tours": ("mesasim.tsp.datasets", "TourDataset"),
+    "mesasim sequences": ("mesasim.sequences.datasets", "SequenceDataset"),
 }
 
 OF_SHARDS, OF_GROUPS, OF_INSTANCES = 1, 2, 3  # what is shuffled

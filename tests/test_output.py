@@ -33,6 +33,9 @@ WORK = {  # command → number of lines of JSON
     "run": (["run", "bandit-references", "--tasks", "20", "--arms", "2", "--num-threads", "1", "--out", "references"], 1),
     "generate mazes": (["generate", "mazes", "--out", "mazes", "--count", "30", "--size", "4", "--shard-size", "10"], 1),
     "generate tours": (["generate", "tours", "--out", "tours", "--count", "6", "--n", "5", "--shard-size", "2"], 1),
+    "generate sequences": (
+        ["generate", "sequences", "--out", "sequences", "--count", "6", "--length", "5", "--shard-size", "2"], 1
+    ),
     "solve": (["solve", TOUR, TOUR], 2),
     "bench step": (["bench", "step", "--world", "Bandit-v0", "--seconds", "0.01", "--num-envs", "8", "16", *BENCH], 2),
     "bench mazes": (

@@ -1,5 +1,5 @@
 """Data sets by the million on disk: shards by number range and a manifest. Knows nothing of what the instances are; that,
-mesasim.mazes.datasets and mesasim.tsp.datasets say. How they are read: mesasim.datasets."""
+mesasim.mazes.datasets, mesasim.tsp.datasets and mesasim.sequences.datasets say. How they are read: mesasim.datasets."""
 
 from mesasim.shards.files import Columns, Shard, columns_of, open_shard
 from mesasim.shards.manifest import Sharded, one_of, read_manifest, shard_size_for
