@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from plain.training_cases import BANDIT
 
 from mesasim import integrity
@@ -20,6 +19,7 @@ from mesasim.__main__ import main
 from mesasim.integrity import LOCK, remove_leftovers, weights_hash, write_whole
 from mesasim.train import loop
 from mesasim.train.checkpoint import latest_checkpoint
+from mesasim.train.clipped_adam import ClippedAdam
 from mesasim.train.distributed import RankLost, Ranks
 from mesasim.train.logs import read_rows
 from mesasim.train.loop import Terminated
@@ -304,7 +304,7 @@ def test_a_clock_set_back_gives_no_negative_times(clock, tmp_path, monkeypatch):
 @pytest.fixture
 def signalled(monkeypatch):
     """Signals that reach the process at the given optimiser steps."""
-    step, calls, due = torch.optim.Adam.step, [], {}
+    step, calls, due = ClippedAdam.clipped_step, [], {}
 
     def interrupted(self, *given):
         calls.append(1)
@@ -312,7 +312,7 @@ def signalled(monkeypatch):
             os.kill(os.getpid(), number)
         return step(self, *given)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    monkeypatch.setattr(ClippedAdam, "clipped_step", interrupted)
     return due
 
 

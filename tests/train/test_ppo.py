@@ -11,6 +11,7 @@ import torch
 from mesasim.agents import NetworkConfig
 from mesasim.integrity import weights_hash
 from mesasim.train.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from mesasim.train.clipped_adam import ClippedAdam
 from mesasim.train.ppo import PPOConfig, Trainer, advantages, load_agent, train
 
 SMALL = PPOConfig(
@@ -134,7 +135,7 @@ def test_a_resumed_training_ends_in_the_same_bits(config, tmp_path):
 
 
 def test_an_interrupt_in_mid_update_leaves_a_checkpoint_that_resumes_to_the_same_bits(tmp_path, monkeypatch):
-    step, calls = torch.optim.Adam.step, []
+    step, calls = ClippedAdam.clipped_step, []
 
     def interrupted(self, *arguments):
         calls.append(1)
@@ -143,7 +144,7 @@ def test_an_interrupt_in_mid_update_leaves_a_checkpoint_that_resumes_to_the_same
         return step(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", interrupted)
+        patch.setattr(ClippedAdam, "clipped_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, tmp_path)
     assert latest_checkpoint(tmp_path).name == "00000002.safetensors"
