@@ -49,8 +49,10 @@ class ClippedAdam(torch.optim.Adam):
                 state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
             tensors += parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"]
         counts = [parameter.numel() for parameter in part]
-        rate, decays = float(settings["lr"]), settings["betas"]
-        _core.clipped_adam(rate, *decays, settings["eps"], self.most, addresses(*tensors), counts)
+        first, second = settings["betas"]
+        _core.clipped_adam(
+            float(settings["lr"]), first, second, settings["eps"], self.most, addresses(*tensors), counts
+        )
 
 
 def _plain(parameter: nn.Parameter) -> bool:

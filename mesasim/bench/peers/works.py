@@ -106,20 +106,20 @@ def stepping() -> list[Pair]:
             "Maze 11×11 tiles, seen whole, 100 steps", aim=100,
         ),
         Pair(
-            "jumanji", "Maze, reset only where due", _env("Maze-v0", 1024, mode="scan", reset="lazy"), small,
+            "jumanji", "Maze, reset only where due", _env("Maze-v0", 16384, mode="calls", reset="lazy"), small,
             "Maze 11×11 tiles, seen whole, 100 steps", note="a reset written for it here",
         ),
-        Pair("jumanji", "TSP, 20 cities", _env("TSP-v1", 256, mode="scan"), tour, "Tour, 20 cities"),
+        Pair("jumanji", "TSP, 20 cities", _env("TSP-v1", 16384, mode="scan"), tour, "Tour, 20 cities"),
         Pair(
-            "xland-minigrid", "MiniGrid-FourRooms", _env("MiniGrid-FourRooms", 1024, mode="scan"), four_rooms,
+            "xland-minigrid", "MiniGrid-FourRooms", _env("MiniGrid-FourRooms", 256, mode="scan"), four_rooms,
             "Maze 19×19 tiles, 7×7 ahead, 100 steps",
         ),
         Pair(
-            "xland-minigrid", "MiniGrid-Empty-8x8", _env("MiniGrid-Empty-8x8", 4096, mode="calls"), empty,
+            "xland-minigrid", "MiniGrid-Empty-8x8", _env("MiniGrid-Empty-8x8", 1024, mode="scan"), empty,
             "Maze 9×9 tiles without walls, 7×7 ahead",
         ),
         Pair(
-            "xland-minigrid", "XLand R1 9×9", _env("XLand-MiniGrid-R1-9x9", 4096, mode="calls"), objects,
+            "xland-minigrid", "XLand R1 9×9", _env("XLand-MiniGrid-R1-9x9", 1024, mode="calls"), objects,
             "Maze 9×9 tiles, 2 objects, 5×5 ahead",
         ),
         Pair(
