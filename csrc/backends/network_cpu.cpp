@@ -124,24 +124,32 @@ void clear(const LayerShape& s, const LayerGradients<Real>& to) {
   std::fill_n(to.state_bias, s.gates() * s.hidden, Real(0));
 }
 
-// A group's sums without their padding, added to the weights' gradients.
+// Groups' sums, one after the other, added up in the first.
 template <class Real>
-void add_sums(const LayerShape& s, const Real* sums, const LayerGradients<Real>& to) {
-  const int64_t h = s.state(), x = padded(s.inputs), columns = s.columns();
-  const Real* new_state = sums + s.joint() * h * columns;
-  const Real* new_input = new_state + h * h;
-  const Real* biases = sums + gradient_numbers(s) - 4 * h;
+void add_groups(Real* sums, int64_t groups, int64_t size) {
+  for (int64_t group = 1; group < groups; ++group) {
+    const Real* more = sums + group * size;
+    for (int64_t k = 0; k < size; ++k) sums[k] += more[k];
+  }
+}
+
+// The weights' gradients as torch has them, from sums of the order of gradient_numbers.
+template <class Real>
+void hand_over(const LayerShape& s, const Real* sums, const LayerGradients<Real>& to) {
+  const int64_t h = s.state(), wide = s.joint() * h;
+  const Real *new_state = sums + s.columns() * wide, *new_input = new_state + (s.hidden + 1) * h;
   for (int64_t gate = 0; gate < s.gates(); ++gate) {
     const bool joint = gate < s.joint();
+    const int64_t by = joint ? wide : h;
+    const Real* state = joint ? sums + gate * h : new_state;
+    const Real* input = joint ? state + s.hidden * by : new_input;
+    const Real *input_bias = input + s.inputs * by, *state_bias = joint ? input_bias : new_state + s.hidden * h;
     for (int64_t unit = 0; unit < s.hidden; ++unit) {
-      const Real* both = sums + (gate * h + unit) * columns;
-      const Real* by_state = joint ? both : new_state + unit * h;
-      const Real* by_input = joint ? both + s.hidden : new_input + unit * x;
       const int64_t row = gate * s.hidden + unit;
-      for (int64_t k = 0; k < s.hidden; ++k) to.state[row * s.hidden + k] += by_state[k];
-      for (int64_t k = 0; k < s.inputs; ++k) to.input[row * s.inputs + k] += by_input[k];
-      to.state_bias[row] += biases[gate * h + unit];
-      to.input_bias[row] += biases[(joint ? gate : 3) * h + unit];
+      for (int64_t k = 0; k < s.hidden; ++k) to.state[row * s.hidden + k] = state[k * by + unit];
+      for (int64_t k = 0; k < s.inputs; ++k) to.input[row * s.inputs + k] = input[k * by + unit];
+      to.state_bias[row] = state_bias[unit];
+      to.input_bias[row] = input_bias[unit];
     }
   }
 }
@@ -191,7 +199,8 @@ void layer_gradients(const LayerShape& shape, const LayerWeights<Real>& weights,
                    loop.backward(packed, run, made.of_tile(shape, first), of_tile, first, count, memory,
                                  sums + group * size);
                  });
-  for (int64_t group = 0; group < groups; ++group) add_sums(shape, sums + group * size, gradients);
+  add_groups(sums, groups, size);
+  hand_over(shape, sums, gradients);
 }
 
 #define MESA_LAYER_OF(Real)                                                                                \
@@ -242,23 +251,15 @@ PPOLossTerms ppo_update(const PPOUpdate& update, const LayerWeights<float>& weig
                     loop.update(update, forward, back, heads, first, count, memory, sums + group * size,
                                 terms[static_cast<size_t>(group)]);
                   });
-  clear(shape, gradients);
-  std::fill_n(of_heads.policy, actions * shape.hidden, 0.0f);
-  std::fill_n(of_heads.policy_bias, actions, 0.0f);
-  std::fill_n(of_heads.value, shape.hidden, 0.0f);
-  *of_heads.value_bias = 0;
-  PPOLossTerms all;
-  for (int64_t group = 0; group < groups; ++group) {
-    const float* sum = sums + group * size;
-    add_sums(shape, sum, gradients);
-    const float *rows = sum + layer, *biases = rows + (actions + 1) * h;
-    for (int64_t a = 0; a <= actions; ++a) {
-      float* to = a < actions ? of_heads.policy + a * shape.hidden : of_heads.value;
-      for (int64_t k = 0; k < shape.hidden; ++k) to[k] += rows[a * h + k];
-      (a < actions ? of_heads.policy_bias[a] : *of_heads.value_bias) += biases[a];
-    }
-    all.add(terms[static_cast<size_t>(group)]);
+  add_groups(sums, groups, size);
+  hand_over(shape, sums, gradients);
+  const float *rows = sums + layer, *biases = rows + (actions + 1) * h;
+  for (int64_t a = 0; a <= actions; ++a) {
+    std::copy_n(rows + a * h, shape.hidden, a < actions ? of_heads.policy + a * shape.hidden : of_heads.value);
+    (a < actions ? of_heads.policy_bias[a] : *of_heads.value_bias) = biases[a];
   }
+  PPOLossTerms all;
+  for (const PPOLossTerms& of_group : terms) all.add(of_group);
   return all;
 }
 

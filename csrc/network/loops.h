@@ -29,24 +29,30 @@ MESA_LOOPS MESA_INLINE void store(Real* into, const Vector<Real>& from) {
   __builtin_memcpy(into, &from, sizeof from);
 }
 
-// x → e^x, after Cephes' expf: 2^k e^r with |r| <= ln(2) / 2; 2 ulp.
-MESA_LOOPS MESA_INLINE void exponential(Vector<float>& x) {
+// x → e^x of -87 to 88: 2^k 2^r with |r| <= 1/2, the second by the polynomial of degree 6 of least relative error; 2
+// ulp with FMA, in which r is exact.
+MESA_LOOPS MESA_INLINE void exponential_within(Vector<float>& x) {
   using Whole = VectorOf<float>::Whole;
-  const Vector<float> low = Vector<float>{} - 87.0f, high = Vector<float>{} + 88.0f;
+  const Vector<float> rounded = x * 1.44269504f + 12582912.0f;  // 1.5 · 2^23 leaves no fraction: k, and its bits lowest
+  const Vector<float> r = x * 1.44269504f - (rounded - 12582912.0f);
+  Vector<float> p = r * 1.5345812e-4f + 1.3399931e-3f;
+  p = p * r + 9.6184890e-3f;
+  p = p * r + 5.5503288e-2f;
+  p = p * r + 2.4022647e-1f;
+  p = p * r + 6.9314721e-1f;
+  p = p * r + 1.0f;
+  x = p * (Vector<float>)(((Whole)rounded << 23) + 0x3f800000);
+}
+MESA_LOOPS MESA_INLINE void exponential_within(Vector<double>& x) {  // for checks of gradients; speed is of no account
+  for (int i = 0; i < kWide<double>; ++i) x[i] = std::exp(x[i]);
+}
+// Of any, held to those.
+template <class Real>
+MESA_LOOPS MESA_INLINE void exponential(Vector<Real>& x) {
+  const Vector<Real> low = Vector<Real>{} - Real(87), high = Vector<Real>{} + Real(88);
   x = x < low ? low : x;
   x = x > high ? high : x;
-  const Vector<float> k = (x * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounded: 1.5 · 2^23 leaves no fraction
-  const Vector<float> r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-  Vector<float> p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  const Whole scale = (__builtin_convertvector(k, Whole) + 127) << 23;
-  x = (p * r * r + r + 1.0f) * (Vector<float>)scale;
-}
-MESA_LOOPS MESA_INLINE void exponential(Vector<double>& x) {  // for checks of gradients; speed is of no account
-  for (int i = 0; i < kWide<double>; ++i) x[i] = std::exp(x[i]);
+  exponential_within(x);
 }
 
 // x → ln x of positive normal numbers, after Cephes' logf: x = 2^k m with m from √½ to √2; 1 ulp.
@@ -70,26 +76,29 @@ MESA_LOOPS MESA_INLINE void logarithm(Vector<float>& x) {
   x = (p * m * square + k * -2.12194440e-4f - 0.5f * square) + m + k * 0.693359375f;
 }
 
+// 1 + e^-x, of x held to -40, where float takes 1 over it for 0, so that a product of two is finite.
+template <class Real>
+MESA_LOOPS MESA_INLINE void one_and_exponential(Vector<Real>& x) {
+  const Vector<Real> low = Vector<Real>{} - Real(87), high = Vector<Real>{} + Real(40);
+  x = -x;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  exponential_within(x);
+  x += Real(1);
+}
 template <class Real>
 MESA_LOOPS MESA_INLINE void sigmoid(Vector<Real>& x) {
-  x = -x;
-  exponential(x);
-  x = Real(1) / (Real(1) + x);
+  one_and_exponential<Real>(x);
+  x = Real(1) / x;
 }
-// Both at once, for one division: 1/a = b/(a b). Held to e^40, which float takes for 1 and for 0, so that the product
-// is finite.
+// Both for one division: 1/a = b/(a b).
 template <class Real>
 MESA_LOOPS MESA_INLINE void sigmoids(Vector<Real>& x, Vector<Real>& y) {
-  const Vector<Real> most = Vector<Real>{} + Real(40);
-  x = -x;
-  y = -y;
-  x = x > most ? most : x;
-  y = y > most ? most : y;
-  exponential(x);
-  exponential(y);
-  const Vector<Real> a = Real(1) + x, b = Real(1) + y, share = Real(1) / (a * b);
-  x = b * share;
-  y = a * share;
+  one_and_exponential<Real>(x);
+  one_and_exponential<Real>(y);
+  const Vector<Real> share = Real(1) / (x * y), of_x = y * share;
+  y = x * share;
+  x = of_x;
 }
 template <class Real>
 MESA_LOOPS MESA_INLINE void hyperbolic_tangent(Vector<Real>& x) {

@@ -59,7 +59,7 @@ MESA_LOOPS inline void ppo_loss_rows(const PPOLossSettings& s, const PPOSamples&
       Floats p;
       load<float>(p, logits + a * kW);
       p -= highest;
-      exponential(p);
+      exponential<float>(p);
       total += p;
       store<float>(slopes + a * kW, p);
     }
@@ -80,7 +80,7 @@ MESA_LOOPS inline void ppo_loss_rows(const PPOLossSettings& s, const PPOSamples&
       store<float>(logits + a * kW, log_p);
     }
     ratio -= was;
-    exponential(ratio);
+    exponential<float>(ratio);
     const Floats part = ratio * advantage, held = ratio < low ? low : ratio;
     const Floats clipped = (held > high ? high : held) * advantage;
     const Floats less = part < clipped ? part : clipped;

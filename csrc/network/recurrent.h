@@ -24,10 +24,10 @@ struct LayerShape {
   int64_t steps, slots, inputs, hidden;
   bool lstm;
 
-  int64_t state() const { return padded(hidden); }             // numbers of a padded state
-  int64_t columns() const { return padded(hidden + inputs); }  // of state and input side by side
-  // Of a row of them, in which every vector read from a state's or an input's begin ends.
-  int64_t row() const { return std::max({columns(), hidden + padded(inputs), state()}); }
+  int64_t state() const { return padded(hidden); }         // numbers of a padded state
+  int64_t columns() const { return hidden + inputs + 1; }  // of state, input and a one, whose slopes are the biases'
+  // Of a row of them, in which every vector read from a state's begin ends.
+  int64_t row() const { return std::max(padded(columns()), state()); }
   int64_t carry() const { return lstm ? 2 * hidden : hidden; }  // numbers: h, then c
   int64_t gates() const { return lstm ? 4 : 3; }                // of the weights
   // Gates that read state and input as one; of a GRU's the third reads them apart.
@@ -122,10 +122,11 @@ struct LayerGradients {
   Real* state_bias;
 };
 
-// In the order of a group's own sums: the joint gates by state and input, n's by state, n's by input, biases.
+// In the order of a group's own sums, laid out as the forward pass has the weights: of the joint gates by state, input
+// and one [columns, joint state]; of a GRU's n by state and one [hidden + 1, state], by input and one [inputs + 1,
+// state].
 inline int64_t gradient_numbers(const LayerShape& s) {
-  const int64_t apart = s.lstm ? 0 : s.state() * (s.state() + padded(s.inputs));
-  return s.joint() * s.state() * s.columns() + apart + 4 * s.state();
+  return s.columns() * s.joint() * s.state() + (s.lstm ? 0 : (s.columns() + 1) * s.state());
 }
 
 // Forward along every step; num_threads of the CPU.

@@ -156,19 +156,19 @@ MESA_LOOPS inline void gru_back(int64_t h, const Real* kept, const Real* before,
 
 // The same (i, f, g, o); `by_cell` [h], the slope by c after the step, becomes that by c before it.
 template <class Real>
-MESA_LOOPS inline void lstm_back(int64_t h, const Real* kept, const Real* before, const Real* by_state, Real* by_cell,
-                                 Real* slope) {
+MESA_LOOPS inline void lstm_back(int64_t h, const Real* kept, const Real* before, const Real* after,
+                                 const Real* by_state, Real* by_cell, Real* slope) {
   for (int64_t k = 0; k < h; k += kWide<Real>) {
-    Vector<Real> i, f, g, o, c, was, d, dc;
+    Vector<Real> i, f, g, o, c, was, d, dc;  // c: tanh of the cell's state, which is h' / o
     load<Real>(i, kept + k);
     load<Real>(f, kept + h + k);
     load<Real>(g, kept + 2 * h + k);
     load<Real>(o, kept + 3 * h + k);
-    load<Real>(c, kept + 4 * h + k);
+    load<Real>(c, after + k);
     load<Real>(was, before + k);
     load<Real>(d, by_state + k);
     load<Real>(dc, by_cell + k);
-    hyperbolic_tangent<Real>(c);
+    c /= o;
     dc += d * o * (Real(1) - c * c);
     store<Real>(slope + k, dc * g * i * (Real(1) - i));
     store<Real>(slope + h + k, dc * was * f * (Real(1) - f));
@@ -180,7 +180,7 @@ MESA_LOOPS inline void lstm_back(int64_t h, const Real* kept, const Real* before
 
 template <class Real>
 MESA_LOOPS inline int64_t backward_numbers(const LayerShape& s) {
-  return kSlotsAtOnce * (s.row() + 7 * s.state() + padded(s.inputs)) + s.state();
+  return kSlotsAtOnce * (s.row() + 7 * s.state() + padded(s.inputs)) + 2 * s.state();
 }
 
 // Slopes of the loss by the states after a step, given [step, by_step, hidden]: added to those of later steps [count,
@@ -205,7 +205,7 @@ MESA_LOOPS inline void back_along(const PackedLayer<Real>& packed, const LayerRu
                                   const LayerGradients<Real>& gradients, int64_t first, int64_t count, Real* memory,
                                   Real* sums) {
   const LayerShape& s = packed.shape;
-  const int64_t h = s.state(), by = 4 * h, x = padded(s.inputs), columns = s.columns(), wide = s.joint() * h;
+  const int64_t h = s.state(), by = 4 * h, x = padded(s.inputs), wide = s.joint() * h;
   Real* rows = memory;                           // [count, row]
   Real* slopes = rows + kSlotsAtOnce * s.row();  // [count, 4 h]: by what the gates' functions are of
   Real* later = slopes + kSlotsAtOnce * by;      // [count, h]: of the loss of later steps, by the state
@@ -213,14 +213,16 @@ MESA_LOOPS inline void back_along(const PackedLayer<Real>& packed, const LayerRu
   Real* by_cells = passed + kSlotsAtOnce * h;    // [count, h]
   Real* by_x = by_cells + kSlotsAtOnce * h;      // [count, x]
   Real* cell = by_x + kSlotsAtOnce * x;          // [h]
-  Real* both = sums;                             // [wide, columns]
-  Real* new_state = both + wide * columns;       // [h, h]
-  Real* new_input = new_state + h * h;           // [h, x]
-  Real* biases = sums + gradient_numbers(s) - by;
+  Real* after = cell + h;                        // [h]: a state with its padding
+  Real* both = sums;                             // as gradient_numbers has them
+  Real* new_state = both + s.columns() * wide;
+  Real* new_input = new_state + (s.hidden + 1) * h;
   std::fill_n(rows, kSlotsAtOnce * s.row(), Real(0));
+  for (int64_t i = 0; i < count; ++i) rows[i * s.row() + s.hidden + s.inputs] = 1;
   std::fill_n(later, count * h, Real(0));
   std::fill_n(passed, count * h, Real(0));  // an LSTM's state does not go past its gates
   std::fill_n(by_cells, count * h, Real(0));
+  std::fill_n(after, h, Real(0));
   for (int64_t i = 0; gradients.cell != nullptr && i < count; ++i) {
     std::copy_n(gradients.cell + i * s.hidden, s.hidden, by_cells + i * h);
   }
@@ -234,21 +236,20 @@ MESA_LOOPS inline void back_along(const PackedLayer<Real>& packed, const LayerRu
       if (s.lstm) {
         const Real* last = step == 0 ? nullptr : made.kept + (at - made.by_step) * s.kept() + 4 * h;
         cell_before(s, run, step, first + i, last, cell);
-        lstm_back(h, kept, cell, by_state, by_cells + i * h, slope);
+        std::copy_n(made.output + at * s.hidden, s.hidden, after);
+        lstm_back(h, kept, cell, after, by_state, by_cells + i * h, slope);
       } else {
         gru_back(h, kept, rows + i * s.row(), by_state, slope, passed + i * h);
       }
-      for (int64_t k = 0; k < by; k += kWide<Real>) {
-        Vector<Real> sum, more;
-        load<Real>(sum, biases + k);
-        load<Real>(more, slope + k);
-        store<Real>(biases + k, sum + more);
-      }
     }
-    multiply<Real>(wide, columns, count, {slopes, 1, by}, rows, s.row(), both, columns, both, columns);
+    const Matrix<Real> state{rows, 1, s.row()}, input{rows + s.hidden, 1, s.row()},
+        one{input.at + s.inputs, 1, s.row()};
+    multiply<Real>(s.columns(), wide, count, state, slopes, by, both, wide, both, wide);
     if (!s.lstm) {
-      multiply<Real>(h, h, count, {slopes + 2 * h, 1, by}, rows, s.row(), new_state, h, new_state, h);
-      multiply<Real>(h, x, count, {slopes + 3 * h, 1, by}, rows + s.hidden, s.row(), new_input, x, new_input, x);
+      Real* bias = new_state + s.hidden * h;
+      multiply<Real>(s.hidden, h, count, state, slopes + 2 * h, by, new_state, h, new_state, h);
+      multiply<Real>(1, h, count, one, slopes + 2 * h, by, bias, h, bias, h);
+      multiply<Real>(s.inputs + 1, h, count, input, slopes + 3 * h, by, new_input, h, new_input, h);
     }
     multiply<Real>(count, h, s.gates() * h, {slopes, by, 1}, packed.by_state, h, passed, h, later, h);
     for (int64_t i = 0; i < count; ++i) {

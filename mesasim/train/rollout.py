@@ -202,7 +202,8 @@ class Collector:
             self.watch(self.is_first, self.carry, out.carry)
         action = sample(out.logits[0], self.generator, self.ranks)
         row.put(rollout.action, action)
-        row.put(rollout.log_prob, out.logits[0].log_softmax(-1).gather(1, action[:, None]).squeeze(1))
+        log_probs = out.logits[0].t().contiguous().log_softmax(0)  # of few actions faster than along the last dimension
+        row.put(rollout.log_prob, log_probs.gather(0, action[None]).squeeze(0))
         row.put(rollout.value, self.critic(out.value, _one_step(known))[0])
         lost = known[REGRET].clone() if self.regret else None
         with self.clock.part("simulator"):
