@@ -13,6 +13,7 @@ from plain.training_cases import CASES, config_of
 from mesasim import devices, waits
 from mesasim.devices import missing_cuda
 from mesasim.integrity import weights_hash
+from mesasim.train.clipped_adam import ClippedAdam
 from mesasim.train.ppo import Trainer, Work
 from mesasim.train.recording import WARM_UPS, Recorder
 
@@ -67,10 +68,10 @@ def replayed(config, monkeypatch, warm_ups=WARM_UPS):
     # Its LSTM returns other things where nothing is learned, and no GPU has it.
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     trainer = Trainer(config)
-    groups = [
-        {**group, "capturable": True, "lr": torch.tensor(group["lr"])} for group in trainer.optimizer.param_groups
-    ]
-    trainer.optimizer = torch.optim.Adam(groups)
+    (group,) = trainer.optimizer.param_groups
+    given = {**group, "capturable": True, "lr": torch.tensor(group["lr"])}
+    del given["params"]
+    trainer.optimizer = ClippedAdam(trainer.optimizer.parts, trainer.optimizer.most, native=False, **given)
     graphs = Graphs(trainer.env)
     trainer.recorder = trainer.collector.recorder = Recorder(trainer.env.device, [trainer.generator], graphs)
     return trainer, graphs

@@ -31,7 +31,7 @@ def peers(
         what: only rows whose name contains this.
         num_threads: threads of both sides, on as many cores; default: one, and as many as there are cores.
         rounds: of each side, in turn; medians are given.
-        seconds: of each round.
+        seconds: of each round; of trainings five times as many.
         maze_size: cells a side of the mazes.
         n: cities of the tours.
         out: folder of the files; rows measured there before stay unless measured again.

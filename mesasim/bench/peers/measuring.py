@@ -92,6 +92,7 @@ def compare(pair: Pair, their: Runner, our: Runner | None, rounds: int, seconds:
     facts = their.prepare(pair.theirs)
     our_facts = our.prepare(pair.ours) if our is not None and pair.ours is not None else {}
     theirs, ours = [], []
+    seconds *= pair.longer
     for index in range(rounds):
         # Tours need theirs first: ours solves those that it just did.
         ours_first = our is not None and pair.group != "tours" and index % 2 == 1

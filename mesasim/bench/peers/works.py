@@ -27,6 +27,8 @@ class Pair:
     aim: float | None = None
     """Times as many units a CPU second as the peer."""
     note: str = ""
+    longer: float = 1
+    """A round of it is as many times as long as of others: a training's call takes a second."""
 
     @property
     def group(self) -> str:
@@ -217,7 +219,7 @@ def training() -> list[Pair]:
     )
     return [
         Pair(peer, f"{what} beside our {network.upper()}", theirs, {**ours, "network": network},
-             f"PPO, {network.upper()}-64", aim if network == "lstm" else None)
+             f"PPO, {network.upper()}-64", aim if network == "lstm" else None, longer=5)
         for peer, what, theirs, aim in peers
         for network in ("lstm", "gru")
     ]  # fmt: skip
