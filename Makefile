@@ -28,7 +28,7 @@ test-emulated: $(EMULATED_CORE)
 
 $(EMULATED_CORE): $(STAMP)
 	$(BIN)/cmake -S . -B $(EMULATED) -DMESASIM_CUDA=EMULATED -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
-	$(BIN)/cmake --build $(EMULATED) --parallel
+	$(BIN)/cmake --build $(EMULATED) --parallel $$($(PYTHON) -c 'import os; print(os.cpu_count())')
 	touch $@
 
 # The package, in place (Python changes are seen at once), and all its tools; made again when the engine's sources or the
