@@ -1,12 +1,13 @@
-"""Hours of everything at once in one process: `python bench/soak.py --minutes 10 --threads 4`.
+"""Everything at once in one process, for minutes or hours: `python bench/soak.py --minutes 10 --threads 4`.
 
 Several Python threads make worlds of every kind, step, save, restore, resize and drop them, lay out and solve mazes, solve
-tours, draw sequences, regressions and problems, on one to four engine threads each. Every scene's bytes are compared with
-those of the same scene played alone at the start. Every ROUND_S seconds the threads end and memory is read at rest: bytes that
-malloc has given out and Python's own blocks, which must not grow. After the warm-up a line is fitted through means of blocks of
-rounds; the run passes if the upper end of its slope's 95 % interval, over the time measured, stays below the bound. Resident
-memory is no such measure: it also has what malloc keeps free, tens of megabytes in arenas of threads that come and go, and
-grows to each arena's highest for as long as one is looked at."""
+tours, draw sequences, regressions and problems, on one to four engine threads each, and run networks' layers back and
+forth. Every scene's bytes are compared with those of the same scene played alone at the start. Every ROUND_S seconds the
+threads end and memory is read at rest: bytes that malloc has given out and Python's own blocks, which must not grow. After
+the warm-up a line is fitted through means of blocks of rounds; the run passes if the upper end of its slope's 95 %
+interval, over the time measured, stays below the bound. Resident memory is no such measure: it also has what malloc keeps
+free, tens of megabytes in arenas of threads that come and go, and grows to each arena's highest for as long as one is
+looked at."""
 
 from __future__ import annotations
 
@@ -21,23 +22,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
+from torch import Tensor, nn
 
 import mesasim
 from mesasim import _core, curriculum, mazes, regression, sequences, tsp
+from mesasim.agents.recurrent_layer import recurrent_layer, recurrent_layer_gradients
+from mesasim.train.ppo_loss import Samples, Weights, native_ppo_loss
 
 # Growth after the warm-up that would still pass. At rest malloc's bytes go up and down by .05 MB and Python's blocks by a few
-# dozen (seven a round are the record itself), so that what is lost in one scene of a hundred is seen, if it is kilobytes.
+# dozen, so that what is lost in one scene of a hundred is seen, if it is kilobytes.
 BOUND_MB, BOUND_BLOCKS = 1.0, 2000.0
-BOUND_RESIDENT_MB = (
-    24.0  # for what is not malloc's, such as stacks; half of what its arenas have been seen to keep free
-)
+BOUND_RESIDENT_MB = 24.0  # what is not malloc's, such as stacks; half of what its arenas have been seen to keep free
 WARM_UP, BLOCKS, ROUND_S = 0.3, 20, 6.0
 Scene = Callable[[int], str]  # engine threads → digest of what was made
 
@@ -108,6 +110,34 @@ def data_scene(seed: int) -> Scene:
     return play
 
 
+def network_scene(kind: type[nn.GRU] | type[nn.LSTM], slots: int, seed: int) -> Scene:
+    """A layer forward and back and a loss, on the scene's one torch thread."""
+
+    def play(threads: int) -> str:
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator) / 4
+
+        gates, inputs, hidden, actions = (4 if kind is nn.LSTM else 3), 7, 40, 5
+        x, is_first = drawn(6, slots, inputs), drawn(6, slots) > 0.3
+        weights = [drawn(gates * hidden, size) for size in (inputs, hidden)] + [drawn(gates * hidden) for _ in range(2)]
+        carry = drawn(slots, hidden * (gates - 2 if gates == 4 else 1))
+        states, cell, kept = recurrent_layer(x, is_first, carry, *weights, True)
+        found = recurrent_layer_gradients(
+            drawn(6, slots, hidden), None, states, kept, x, is_first, carry, *weights, True, True
+        )
+        logits = states[..., :actions].contiguous().requires_grad_()
+        samples = Samples(torch.arange(6 * slots).view(6, slots) % actions, *(drawn(6, slots) for _ in range(3)))
+        loss, terms = native_ppo_loss(
+            logits, states[..., -1], samples, torch.arange(slots), Weights(0.2, 0.5, 1.0, 0.01)
+        )
+        loss.backward()
+        return digest(states, cell, *found, logits.grad, terms)
+
+    return play
+
+
 def refusal_scene(threads: int) -> str:
     """What is refused on the way leaves nothing behind."""
     for world, bad in (("Maze-v0", {"size": 0}), ("Bandit-v0", {"arms": -1})):
@@ -136,6 +166,9 @@ def all_scenes(quick: bool) -> dict[str, Scene]:
         found[f"mazes {algorithm}"] = maze_scene(algorithm, 3)
     for n in (8, 14) if quick else (8, 14, 25, 40):
         found[f"tours of {n}"] = tour_scene(n, 5)
+    for kind in (nn.GRU, nn.LSTM):
+        for slots in (5, 300):
+            found[f"{kind.__name__} × {slots}"] = network_scene(kind, slots, 1)
     found |= {f"data {seed}": data_scene(seed) for seed in range(2)}
     return found
 
@@ -205,6 +238,8 @@ def growth(samples: list[tuple[float, float]], warm_up: float) -> tuple[float, f
     (seconds, amount), whose errors are closer to independent than those of samples one after the other."""
     kept = np.array([(t, amount) for t, amount in samples if t >= warm_up])
     blocks = np.array([block.mean(0) for block in np.array_split(kept, min(BLOCKS, len(kept)))])
+    if not np.ptp(blocks[:, 1]):
+        return 0.0, 0.0, 0.0, (kept[-1, 0] - kept[0, 0]) / 60
     fit = stats.linregress(blocks[:, 0] / 60, blocks[:, 1])
     half = stats.t.ppf(0.975, len(blocks) - 2) * fit.stderr
     return fit.slope, fit.slope - half, fit.slope + half, (kept[-1, 0] - kept[0, 0]) / 60
@@ -213,15 +248,17 @@ def growth(samples: list[tuple[float, float]], warm_up: float) -> tuple[float, f
 def soak(seconds: float, threads: int, seed: int, quick: bool) -> tuple[Soak, list[Memory]]:
     scenes = all_scenes(quick)
     whole = Soak(scenes, {name: scene(1) for name, scene in scenes.items()})
-    memory: list[Memory] = []
-    begun, users = time.monotonic(), 0
+    length = min(ROUND_S, seconds / 10)
+    memory = np.zeros(
+        (int(seconds / length) + 2, len(fields(Memory)))
+    )  # all of it now, so that the record does not grow
+    begun, rounds = time.monotonic(), 0
     while (now := time.monotonic() - begun) < seconds and not whole.wrong:
-        play_round(
-            whole, min(ROUND_S, seconds - now, seconds / 10), [seed * 100_000 + users + k for k in range(threads)]
-        )
-        users += threads
-        memory.append(Memory.now(time.monotonic() - begun))
-    return whole, memory
+        first = seed * 100_000 + rounds * threads
+        play_round(whole, min(length, seconds - now), [first + k for k in range(threads)])
+        memory[rounds] = astuple(Memory.now(time.monotonic() - begun))
+        rounds += 1
+    return whole, [Memory(*row) for row in memory[:rounds].tolist()]
 
 
 def play_round(soak: Soak, seconds: float, seeds: list[int]) -> None:

@@ -84,9 +84,8 @@ MESA_LOOPS inline void ppo_loss_rows(const PPOLossSettings& s, const PPOSamples&
     const Floats part = ratio * advantage, held = ratio < low ? low : ratio;
     const Floats clipped = (held > high ? high : held) * advantage;
     const Floats less = part < clipped ? part : clipped;
-    // Where the clipped part is the less, nothing pulls.
-    const Whole pulls = ((ratio >= low) & (ratio <= high)) | (part < clipped);
-    const Floats pull = pulls ? -part / count : none;
+    // Where the clipped part is the less, nothing pulls; what is no number does.
+    const Floats pull = part > clipped ? none : -part / count;
     for (int64_t a = 0; a < s.actions; ++a) {
       Floats p, log_p;
       load<float>(p, slopes + a * kW);

@@ -29,7 +29,8 @@ OF_ADDRESSES = {
     "construct_tours", "draw_greedy_hard", "draw_regression_tasks", "draw_regressions", "draw_tours", "generate_mazes",
     "generate_sequences", "improve_tours", "maze_actions", "maze_agents_act", "maze_components", "maze_dead_end_filling",
     "maze_decision_squares", "maze_degrees", "maze_distances", "maze_endpoints", "maze_lookahead", "maze_only_paths",
-    "layer_gradients", "maze_paths", "ppo_loss", "ppo_update", "maze_solutions", "maze_words", "run_layer", "solve_tours",
+    "clipped_adam", "layer_gradients", "maze_paths", "ppo_loss", "ppo_update", "maze_solutions", "maze_words", "run_layer",
+    "solve_tours",
 }  # fmt: skip
 OF_ADDRESSES_IN_CLASSES = {
     "Vector.bind",

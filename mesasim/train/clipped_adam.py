@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,17 +14,21 @@ Parts = Sequence[Sequence[nn.Parameter]]
 
 
 class ClippedAdam(torch.optim.Adam):
-    """torch.optim.Adam, which it is to all who read or restore its state, with `clipped_step`.
+    """torch.optim.Adam, whose state it keeps as torch does, with `clipped_step`.
 
     Args:
         parts: the parameters; those of a part are clipped together.
         most: what a part's longer gradient is shortened to.
+        lr, eps, capturable, fused: as torch has them.
         native: `clipped_step` by native code, where parameters are float32 on the CPU. Other rounding than torch's; the
             gradients themselves stay as they are.
     """
 
-    def __init__(self, parts: Parts, most: float, *, native: bool, **settings: Any) -> None:
-        super().__init__([parameter for part in parts for parameter in part], **settings)
+    def __init__(
+        self, parts: Parts, most: float, *, native: bool, lr: float | Tensor = 1e-3, eps: float = 1e-8,
+        capturable: bool = False, fused: bool | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__([p for part in parts for p in part], lr=lr, eps=eps, capturable=capturable, fused=fused)
         self.parts, self.most, self.native = parts, most, native
 
     @torch.no_grad()

@@ -209,7 +209,7 @@ def rows_until(log: Path, iteration: int) -> tuple[list[str], int]:
     """Names of the columns of metrics.csv, and where in it the rows up to an iteration end, to go on after."""
     lines = _whole_rows(log).splitlines(keepends=True) if iteration else []
     names, *rows = csv.reader(line.decode() for line in lines) if lines else [[]]
-    made_again = (k for k, row in enumerate(rows) if _number(row[names.index("iteration")]) > iteration)
+    made_again = (k for k, row in enumerate(rows) if row and _number(row[names.index("iteration")]) > iteration)
     return names, sum(map(len, lines[: 1 + next(made_again, len(rows))]))
 
 

@@ -1,5 +1,7 @@
 """The native GRU and LSTM layers are torch's, with episodes that start anywhere; their gradients are their slopes."""
 
+from threading import Thread
+
 import pytest
 import torch
 
@@ -113,6 +115,26 @@ def test_threads_change_no_bit(cell, two_threads):
         states = run_layer(core, x, is_first, carry)
         found.append([*states, *slopes(states, weights, core, x, carry)])
     assert all(one.equal(other) for one, other in zip(*found, strict=True))
+
+
+@CELLS
+def test_what_was_computed_before_changes_no_bit(cell):
+    """Memory is kept from call to call by the thread: of other sizes, and with what was left in it."""
+    small, large, other = (problem(cell, *sizes) for sizes in ((4, 50, 3, 5), (9, 900, 8, 40), (2, 7, 1, 17)))
+
+    def made(given):
+        core, x, is_first, carry, weights = given
+        states = run_layer(core, x, is_first, carry)
+        return [*states, *slopes(states, weights, core, x, carry)]
+
+    alone = {}
+    for name, given in (("small", small), ("large", large)):
+        thread = Thread(target=lambda name=name, given=given: alone.update({name: made(given)}))  # with no memory yet
+        thread.start()
+        thread.join()
+    made(other)
+    for name, given in (("large", large), ("small", small), ("large", large)):
+        assert all(one.equal(again) for one, again in zip(alone[name], made(given), strict=True))
 
 
 @CELLS

@@ -42,6 +42,7 @@ def test_a_leak_is_found_and_noise_is_not():
     rng, minutes = np.random.default_rng(1), np.arange(0, 600, 6.0) / 60
     used, blocks, resident = (mean + rng.normal(0, sd, 100) for mean, sd in ((115, 0.03), (826_400, 30), (380, 5)))
     assert soak.judged(at_rest(used, blocks, resident), 180)[0]
+    assert soak.judged(at_rest(115.0, 826_400.0, 380.0), 180)[0]  # nothing moves at all
     assert not soak.judged(at_rest(used + minutes * 0.3, blocks, resident), 180)[0]  # 75 bytes of each scene
     assert not soak.judged(at_rest(used, blocks + minutes * 400, resident), 180)[0]
     assert not soak.judged(at_rest(used, blocks, resident + minutes * 10), 180)[0]

@@ -50,6 +50,18 @@ def test_the_native_loss_is_the_one_defined(weights):
     assert 0 < its_terms[3] < 1 or weights.clip == 10
 
 
+@pytest.mark.parametrize("spoilt", ["log_prob", "advantage", "target"])
+def test_what_is_no_number_reaches_the_gradients_that_it_reaches_in_torch(spoilt):
+    logits, value, samples, slots = minibatch()
+    getattr(samples, spoilt)[2:4, slots[:3]] = float("nan")
+    found = []
+    for compute in (native_ppo_loss, ppo_loss):
+        loss, _ = compute(logits, value, samples, slots, WEIGHTS)
+        found.append(torch.autograd.grad(loss, [logits, value]))
+    assert sum(int(theirs.isnan().sum()) for theirs in found[1]) >= 6
+    assert all(ours.isnan().equal(theirs.isnan()) for ours, theirs in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(
     "name, spoil", [("slots", lambda s, taken: taken.fill_(40)), ("action", lambda s, _: s.action.fill_(6))]
 )

@@ -68,10 +68,8 @@ def replayed(config, monkeypatch, warm_ups=WARM_UPS):
     # Its LSTM returns other things where nothing is learned, and no GPU has it.
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     trainer = Trainer(config)
-    (group,) = trainer.optimizer.param_groups
-    given = {**group, "capturable": True, "lr": torch.tensor(group["lr"])}
-    del given["params"]
-    trainer.optimizer = ClippedAdam(trainer.optimizer.parts, trainer.optimizer.most, native=False, **given)
+    old, rate = trainer.optimizer, torch.tensor(trainer.config.learning_rate)
+    trainer.optimizer = ClippedAdam(old.parts, old.most, native=False, lr=rate, eps=1e-5, capturable=True)
     graphs = Graphs(trainer.env)
     trainer.recorder = trainer.collector.recorder = Recorder(trainer.env.device, [trainer.generator], graphs)
     return trainer, graphs
