@@ -69,8 +69,8 @@ class PPOConfig:
     """Whether the rollout's step and the update of a minibatch are recorded as CUDA graphs and replayed: on, off, or auto (on
     where the device is a GPU and minibatches share num_envs out evenly). Numbers differ in rounding from those without."""
     native: bool = True
-    """On a CPU, the loss and its gradients, clipping and Adam, and for plain GRUs and LSTMs the whole of a minibatch, by native code instead of
-    torch's: two to eight times as fast, other numbers in the last digit."""
+    """On a CPU, the loss and its gradients, clipping and Adam, and for plain GRUs and LSTMs the whole of a minibatch, by native
+    code instead of torch's: two to eight times as fast, other numbers in the last digit."""
     num_threads: int | None = None
     """Threads of the simulator and of torch; default: every core this process may use."""
     checkpoint_every: int = 50
