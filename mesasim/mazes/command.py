@@ -15,7 +15,7 @@ from mesasim.spec import parse_given
 OptionTexts = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(
-        name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of the algorithm; may be repeated"
+        name="option", aliases=["-o"], metavar="NAME=VALUE", help="an option of what is generated; may be repeated"
     ),
 ]
 

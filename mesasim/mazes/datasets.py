@@ -16,7 +16,17 @@ from mesasim.mazes.batch import Mazes, check_size
 from mesasim.mazes.generation import generate
 from mesasim.mazes.selection import select
 from mesasim.mazes.solving import Solutions
-from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, read_whole, write_shards
+from mesasim.shards import (
+    Columns,
+    Shard,
+    Sharded,
+    ShardedDataset,
+    columns_of,
+    one_of,
+    read_whole,
+    threads_each,
+    write_shards,
+)
 
 ENDPOINTS = ("uniform", "dead_ends", "none")
 
@@ -124,9 +134,9 @@ def generate_dataset(
         also = [shard[end] for end in ("start", "goal") if end in shard]
         Mazes(shard["packed"], config.size[1]).deduplicate(*also, seen=seen)
 
-    in_workers = num_threads is None and (workers > 1 or backend != "local")
+    threads = threads_each(num_threads, workers, backend)
     return write_shards(
-        config, folder, partial(make_shard, config, seen=seen, num_threads=1 if in_workers else num_threads, device=on),
+        config, folder, partial(make_shard, config, seen=seen, num_threads=threads, device=on),
         resume=resume, overwrite=overwrite, report=report, pass_over=pass_over if config.dedupe else None,
         workers=workers, backend=backend,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from mesasim.devices import check_device
 from mesasim.machine import integer
 from mesasim.sequences.generation import GIVE, Sequences, generate, law_of
-from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, write_shards
+from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, threads_each, write_shards
 
 
 @dataclass
@@ -85,9 +85,9 @@ def generate_dataset(
     """
     on = check_device(device)
     config.check()
-    in_workers = num_threads is None and (workers > 1 or backend != "local")
+    threads = threads_each(num_threads, workers, backend)
     return write_shards(
-        config, folder, partial(make_shard, config, num_threads=1 if in_workers else num_threads, device=on), resume=resume,
+        config, folder, partial(make_shard, config, num_threads=threads, device=on), resume=resume,
         overwrite=overwrite, report=report, workers=workers, backend=backend,
     )  # fmt: skip
 

@@ -4,9 +4,9 @@ mesasim.mazes.datasets, mesasim.tsp.datasets and mesasim.sequences.datasets say.
 from mesasim.shards.files import Columns, Shard, columns_of, open_shard
 from mesasim.shards.manifest import Sharded, one_of, read_manifest, shard_size_for
 from mesasim.shards.reading import ShardedDataset, joined, read_whole
-from mesasim.shards.writing import write_shards
+from mesasim.shards.writing import threads_each, write_shards
 
 __all__ = [
     "Columns", "Shard", "Sharded", "ShardedDataset", "columns_of", "joined", "one_of", "open_shard", "read_manifest",
-    "read_whole", "shard_size_for", "write_shards",
+    "read_whole", "shard_size_for", "threads_each", "write_shards",
 ]  # fmt: skip

@@ -65,6 +65,11 @@ def write_shards(
         return _write(config, folder, make, known, report, pass_over, workers, backend)
 
 
+def threads_each(num_threads: int | None, workers: int, backend: str) -> int | None:
+    """Threads of each process that makes shards: what is asked for, else one where they are workers (None: every core)."""
+    return 1 if num_threads is None and (workers > 1 or backend != "local") else num_threads
+
+
 def _write(
     config: Sharded, folder: Path, make: Callable[[int, int], Shard], known: dict[str, Any],
     report: Callable[[int, int], None] | None, pass_over: Callable[[Path, int], object] | None, workers: int, backend: str,

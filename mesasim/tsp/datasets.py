@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mesasim.devices import check_device
-from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, write_shards
+from mesasim.shards import Columns, Shard, Sharded, ShardedDataset, columns_of, one_of, threads_each, write_shards
 from mesasim.tsp.generation import GREEDY_HARD, LabelledTours, generate, labelled
 from mesasim.tsp.solving import METHODS
 
@@ -89,9 +89,9 @@ def generate_dataset(
         raise ValueError(f"device: got {on} for {GREEDY_HARD}, allowed: cpu")
     if on.type == "cuda" and config.method not in ON_A_GPU:
         raise ValueError(f"method: got {config.method!r} on {on}, allowed: {', '.join(ON_A_GPU)}")
-    in_workers = num_threads is None and (workers > 1 or backend != "local")
+    threads = threads_each(num_threads, workers, backend)
     return write_shards(
-        config, folder, partial(make_shard, config, num_threads=1 if in_workers else num_threads, device=on), resume=resume,
+        config, folder, partial(make_shard, config, num_threads=threads, device=on), resume=resume,
         overwrite=overwrite, report=report, workers=workers, backend=backend,
     )  # fmt: skip
 
